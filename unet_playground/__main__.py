@@ -1,0 +1,110 @@
+"""The command line: `python -m unet_playground COMMAND`. Exit 0 when done, 2 with one sentence when the input is wrong."""
+
+import argparse
+import sys
+from typing import NoReturn
+
+from unet_playground import commands
+from unet_playground.design import DEFAULTS, NUMBERS
+from unet_playground.errors import PlaygroundError
+from unet_playground.presets import presets
+from unet_playground.registry import catalogues
+from unet_playground.tasks import tasks
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        sentence = message[0].upper() + message[1:].rstrip(".")
+        self.exit(2, f"{sentence}; see {self.prog} --help.\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; what the caller can put right ends with 2 and one sentence on stderr."""
+    given = build_parser().parse_args(arguments)
+    try:
+        given.run(given)
+    except PlaygroundError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+    return 0
+
+
+def build_parser() -> Parser:
+    """Every command with its flags."""
+    parser = Parser(prog="unet_playground", description=commands.__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    serve = _command(subparsers, commands.serve)
+    serve.formatter_class = argparse.RawDescriptionHelpFormatter
+    serve.epilog = commands.ENVIRONMENT
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    serve.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
+
+    _command(subparsers, commands.options).add_argument("--json", action="store_true", help="print JSON")
+
+    cost = _command(subparsers, commands.cost)
+    _add_design(cost)
+    cost.add_argument("--size", type=int, default=256, help="side of the image in pixels (default %(default)s)")
+
+    segment = _command(subparsers, commands.segment)
+    _add_model(segment)
+    segment.add_argument("file", help="PNG, JPEG or TIFF")
+    segment.add_argument("--out", required=True, help="PNG of class numbers, of the input's height and width")
+    segment.add_argument("--probability", help=".npy of float32 (classes, h, w)")
+
+    explain = _command(subparsers, commands.explain)
+    _add_model(explain)
+    explain.add_argument("file", help="PNG, JPEG or TIFF")
+    explain.add_argument("--method", required=True, help=f"one of {', '.join(catalogues['analysis'])}")
+    explain.add_argument("--target", type=int, default=1, help="class number (default %(default)s)")
+    explain.add_argument("--point", type=int, nargs=2, metavar=("ROW", "COL"), help="one pixel instead of the class")
+    explain.add_argument("--out", required=True, help="folder for PNG, .npy and text")
+
+    evaluate = _command(subparsers, commands.evaluate)
+    _add_model(evaluate)
+    evaluate.add_argument("--images", required=True, help="folder of images")
+    evaluate.add_argument("--labels", required=True, help="folder of labels named like their images")
+
+    train = _command(subparsers, commands.train)
+    _add_model(train)
+    train.add_argument("--bank", action="store_true", help="all designs at once, sharing weights")
+    train.add_argument("--data", help="folder with the data sets (default: UNET_PLAYGROUND_DATA)")
+    train.add_argument("--epochs", type=float, help="passes over the training images, instead of --steps")
+    train.add_argument("--steps", type=int, default=6000, help="updates (default %(default)s)")
+    train.add_argument("--seed", type=int, default=0, help="of everything random (default %(default)s)")
+    train.add_argument("--out", required=True, help="folder; an unfinished training in it goes on")
+    return parser
+
+
+def _command(subparsers: "argparse._SubParsersAction[Parser]", run: commands.Command) -> Parser:
+    summary = (run.__doc__ or "").splitlines()[0]
+    command = subparsers.add_parser(run.__name__, help=summary, description=summary)
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_model(command: Parser) -> None:
+    command.add_argument("--task", required=True, help=f"one of {', '.join(tasks)}")
+    command.add_argument("--weights", default="auto", help="auto, shared or solo (default %(default)s)")
+    _add_design(command)
+
+
+def _add_design(command: Parser) -> None:
+    design = command.add_argument_group("design", "the classic, changed by --design or --preset, then by single flags")
+    design.add_argument("--design", metavar="LINK", help="down=max-pool&skip=dense&...")
+    design.add_argument("--preset", metavar="ID", help=f"one of {', '.join(presets)}")
+    for slot in DEFAULTS:
+        design.add_argument(f"--{slot}", metavar="ID", help=f"one of {', '.join(catalogues[slot])}")
+    for name in NUMBERS:
+        design.add_argument(f"--{name}", type=int, metavar="N", help="{} to {}".format(*NUMBERS[name]))
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

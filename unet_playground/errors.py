@@ -1,0 +1,58 @@
+"""What a user can cause, and the two languages in which the product speaks."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Text:
+    """One sentence or title in every language of the product.
+
+    Attributes:
+        en: English.
+        zh: Simplified Chinese.
+    """
+
+    en: str
+    zh: str
+
+    def __str__(self) -> str:
+        return self.en
+
+    def within(self, language: str) -> str:
+        """The text in `language` ("en" or "zh")."""
+        return getattr(self, language)
+
+    def format(self, **values: object) -> "Text":
+        """The same text with its named fields filled in, in every language."""
+        return Text(self.en.format(**values), self.zh.format(**values))
+
+
+class PlaygroundError(ValueError):
+    """Something that the caller can put right: one sentence, no path, no traceback.
+
+    The sentence says what was given, what is allowed and what to do.
+    """
+
+    def __init__(self, en: str, zh: str):
+        super().__init__(en)
+        self.text = Text(en, zh)
+
+
+class UnknownChoice(PlaygroundError):
+    """An id, option or key that no catalogue holds."""
+
+
+class IllegalDesign(PlaygroundError):
+    """A combination of parts that makes no network."""
+
+
+class UnreadableImage(PlaygroundError):
+    """A file that is no image, is damaged, too large, or of a kind that is not read."""
+
+
+class UnusableWeights(PlaygroundError):
+    """Weights that are missing, damaged or made for another network."""
+
+
+class MissingData(PlaygroundError):
+    """Images, labels or a folder that are not where they should be."""

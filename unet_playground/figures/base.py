@@ -1,0 +1,63 @@
+"""One view per result type, and how a view becomes a file."""
+
+import io
+from functools import singledispatch
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from unet_playground.images import Picture
+
+SIDE = 4.6
+"""Inches of a square figure."""
+DPI = 130
+SMALL = 9
+
+
+@singledispatch
+def draw(result: object, picture: Picture) -> Figure:
+    """A figure of an analysis result over the picture that it speaks about."""
+    raise TypeError(f"no view is registered for {type(result).__name__}")
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as PNG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": ""})
+    return buffer.getvalue()
+
+
+def to_array(figure: Figure) -> NDArray[np.uint8]:
+    """The figure as RGB pixels (h, w, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def new_figure(rows: int = 1, columns: int = 1) -> tuple[Figure, NDArray]:
+    """An empty figure and its axes (rows, columns), without ticks."""
+    figure = Figure(figsize=(SIDE, SIDE), dpi=DPI, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for one in axes.flat:
+        one.set_axis_off()
+    return figure, axes
+
+
+def gray(picture: Picture) -> NDArray[np.float32]:
+    """The picture in gray, stretched to 0..1, as a background."""
+    pixels = picture.pixels.astype(np.float32)
+    if pixels.ndim == 3:
+        pixels = pixels.mean(axis=2)
+    low, high = np.percentile(pixels, [0.5, 99.5])
+    return np.clip((pixels - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+
+
+def color_bar(figure: Figure, shown: AxesImage, axes: Axes | list[Axes], label: str) -> None:
+    """A colour bar below the axes; its label says what is shown and in what range."""
+    bar = figure.colorbar(shown, ax=axes, orientation="horizontal", fraction=0.05, pad=0.02, aspect=30)
+    bar.set_label(label, fontsize=SMALL)
+    bar.ax.tick_params(labelsize=SMALL)

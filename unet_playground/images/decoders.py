@@ -1,0 +1,75 @@
+"""The two libraries that turn compressed bytes into numbers, each for what it does right.
+
+Pillow is strict about damage and knows palettes, CMYK and alpha, but keeps only 8 bits of deep colours.
+OpenCV keeps every bit, but hands out half an image without a word when a file is cut short.
+"""
+
+import os
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unet_playground.errors import Text
+from unet_playground.images.picture import over_black
+from unet_playground.images.reader import Limits
+
+_CONVERTED = {
+    "P": Text("The colour table was applied.", "已应用调色板。"),
+    "PA": Text("The colour table was applied.", "已应用调色板。"),
+    "CMYK": Text("CMYK was converted to RGB.", "已将 CMYK 转换为 RGB。"),
+}
+
+
+def decode_ordinary(data: bytes, kind: str) -> tuple[NDArray[Any], tuple[Text, ...]]:
+    """Decode up to 8 bits a sample with Pillow: bool or uint8, (h, w) or (h, w, 3), and what was converted.
+
+    Args:
+        data: A whole file.
+        kind: Pillow's name of the only format that is tried.
+    """
+    with _opened(data, kind) as image:
+        image.load()
+        notes = (_CONVERTED[image.mode],) if image.mode in _CONVERTED else ()
+        if image.has_transparency_data:
+            gray = image.mode in ("1", "L", "LA")
+            pixels, alpha = over_black(np.array(image.convert("LA" if gray else "RGBA")))
+            return pixels, notes + alpha
+        if image.mode not in ("1", "L", "RGB"):
+            return np.array(image.convert("RGB")), notes
+        return np.array(image), notes
+
+
+def check_whole(data: bytes, kind: str) -> None:
+    """Decode with Pillow only to hear whether the file is damaged."""
+    with _opened(data, kind) as image:
+        image.load()
+
+
+def decode_deep(data: bytes) -> NDArray[Any]:
+    """Decode with OpenCV in the file's own type: (h, w), (h, w, 3) RGB or (h, w, 4) RGB with alpha."""
+    # OpenCV reads this once, while it is loaded.
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(Limits.from_environment().pixels))
+    import cv2
+
+    cv2.utils.logging.setLogLevel(
+        cv2.utils.logging.LOG_LEVEL_SILENT
+    )  # what it prints about damage, the caller says in one sentence
+    try:
+        array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        array = None
+    if array is None:
+        raise ValueError("not decoded")
+    if array.ndim == 3:
+        array[..., :3] = array[..., 2::-1].copy()
+    return array
+
+
+def _opened(data: bytes, kind: str) -> Image.Image:
+    try:
+        return Image.open(BytesIO(data), formats=[kind])
+    except Image.DecompressionBombError:
+        raise ValueError("larger than Pillow takes") from None

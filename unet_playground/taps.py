@@ -1,0 +1,132 @@
+"""Named inner tensors without hooks: a network hands every tensor of interest to the tap it was given.
+
+A hook lives on the model and sees the activations of whoever calls it; a tap lives in one call. Four threads on one
+model mixed activations in every round with hooks and in none with tapes.
+
+A tap also returns the tensor that the network goes on with, so the same names serve to look (`Tape`), to freeze gates
+(receptive fields) and, later, to cut or scale a skip.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+class Tap:
+    """What a network tells while it computes. This one listens to nothing and changes nothing."""
+
+    def __call__(self, name: str, tensor: Tensor) -> Tensor:
+        """A feature map (n, channels, *sides) on its way."""
+        return tensor
+
+    def gate(self, name: str, gate: Tensor, top: float = 1.0) -> Tensor:
+        """A multiplicative map in 0..`top` that is computed from the image: an attention weight.
+
+        Args:
+            name: What it weighs, `channel` or `spatial`.
+            gate: (n, channels, 1, 1), (n, 1, h, w) or any shape that broadcasts over the feature.
+            top: Upper end of its range; a gate with range 0..2 passes its input unchanged at 1.
+        """
+        return gate
+
+    def offsets(self, name: str, offsets: Tensor) -> Tensor:
+        """Displacements of sampling positions, in pixels of the sampled map: (n, dims * taps, *sides)."""
+        return offsets
+
+    def within(self, place: str) -> "Tap":
+        """The same tap, telling names below `place`."""
+        return self
+
+
+IGNORE = Tap()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One attention map as it was during one call.
+
+    Attributes:
+        values: The map, detached: (n, channels or 1, *sides or 1).
+        top: Upper end of its range.
+    """
+
+    values: Tensor
+    top: float
+
+
+@dataclass
+class Tape(Tap):
+    """Keeps what a network tells during one call.
+
+    Args:
+        wanted: Which names to keep; everything by default.
+
+    Attributes:
+        features: Name -> feature map, attached to the graph.
+        gates: Name -> attention map.
+    """
+
+    wanted: Callable[[str], bool] = lambda name: True
+    features: dict[str, Tensor] = field(default_factory=dict)
+    gates: dict[str, Gate] = field(default_factory=dict)
+
+    def __call__(self, name: str, tensor: Tensor) -> Tensor:
+        if self.wanted(name):
+            self.features[name] = tensor
+        return tensor
+
+    def gate(self, name: str, gate: Tensor, top: float = 1.0) -> Tensor:
+        if self.wanted(name):
+            self.gates[name] = Gate(gate.detach(), top)
+        return gate
+
+    def within(self, place: str) -> Tap:
+        return Below(self, place)
+
+
+class Freeze(Tap):
+    """Holds everything that depends on the image's content still: gates open, sampling positions in their places.
+
+    What remains is the fixed wiring, which is what a theoretical receptive field speaks about.
+
+    Attributes:
+        frozen: Name -> shape of every gate and offset that was held.
+    """
+
+    def __init__(self) -> None:
+        self.frozen: dict[str, tuple[int, ...]] = {}
+
+    def gate(self, name: str, gate: Tensor, top: float = 1.0) -> Tensor:
+        self.frozen[name] = tuple(gate.shape)
+        return gate.detach().new_ones(gate.shape)
+
+    def offsets(self, name: str, offsets: Tensor) -> Tensor:
+        self.frozen[name] = tuple(offsets.shape)
+        return offsets.detach().new_zeros(offsets.shape)
+
+    def within(self, place: str) -> Tap:
+        return Below(self, place)
+
+
+@dataclass(frozen=True)
+class Below(Tap):
+    """A tap that prefixes every name with a place, so that a part need not know where it sits."""
+
+    tap: Tap
+    place: str
+
+    def __call__(self, name: str, tensor: Tensor) -> Tensor:
+        return self.tap(self._full(name), tensor)
+
+    def gate(self, name: str, gate: Tensor, top: float = 1.0) -> Tensor:
+        return self.tap.gate(self._full(name), gate, top)
+
+    def offsets(self, name: str, offsets: Tensor) -> Tensor:
+        return self.tap.offsets(self._full(name), offsets)
+
+    def within(self, place: str) -> Tap:
+        return Below(self.tap, self._full(place))
+
+    def _full(self, name: str) -> str:
+        return f"{self.place}.{name}" if name else self.place

@@ -1,0 +1,1 @@
+"""Data sets, losses, metrics and the loop that trains the bank or one design."""

@@ -1,0 +1,220 @@
+"""Trained weights: the bank that all designs share, designs trained alone, and the cards that describe them."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from unet_playground.design import Design
+from unet_playground.errors import UnusableWeights
+from unet_playground.model import Origin, UNet
+from unet_playground.tasks import tasks
+
+FORMAT = 1
+SHARD = 9_000_000
+"""Bytes of weights in one file; hosts of code refuse larger files."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a set of weights is and where it comes from; stands as `card.json` beside the weights.
+
+    Attributes:
+        task: Id of the task.
+        design: The design in JSON; for a bank, the classic of its width and depth.
+        shared: Whether it is a bank (weights of all designs) or one design's own.
+        files: Name, bytes and sha256 of every file of weights.
+        recipe: How it was trained.
+        data: What it was trained and tested on, with licence and split hashes.
+        metrics: Scores on the test split.
+        versions: Python packages and machine.
+    """
+
+    task: str
+    design: dict[str, Any]
+    shared: bool
+    files: tuple[dict[str, Any], ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def sha256(self) -> str:
+        """One hash of all weights."""
+        return hashlib.sha256("".join(file["sha256"] for file in self.files).encode()).hexdigest()
+
+    def serves(self, design: Design) -> bool:
+        """Whether these weights were trained for the design."""
+        own = Design.from_json(self.design)
+        if not self.shared:
+            return own == design
+        size = ("depth", "width", "dims")
+        defaults = "(" not in design.to_link()
+        return defaults and all(getattr(own, name) == getattr(design, name) for name in size)
+
+
+@dataclass(frozen=True)
+class WeightStore:
+    """The folder of one set of weights."""
+
+    folder: Path
+    card: Card
+
+    def draw(self, network: UNet) -> UNet:
+        """Give a network built without storage (device `meta`) exactly the tensors that it names."""
+        wanted = {name: parameter.shape for name, parameter in network.named_parameters()}
+        drawn: dict[str, Tensor] = {}
+        for file in self.card.files:
+            path = _checked(self.folder / file["name"], file["bytes"], file["sha256"])
+            try:
+                with safe_open(path, "pt") as tensors:
+                    drawn |= {name: tensors.get_tensor(name).float() for name in tensors.keys() if name in wanted}  # noqa: SIM118
+            except (SafetensorError, OSError):
+                raise _damaged(self.card.task) from None
+        for name, shape in wanted.items():
+            if name not in drawn or drawn[name].shape != shape or not drawn[name].isfinite().all():
+                raise _damaged(self.card.task)
+        network.load_state_dict(drawn, assign=True)
+        return network
+
+
+def checkpoint_root() -> Path:
+    """Where trained weights lie: `UNET_PLAYGROUND_CHECKPOINTS`, or checkpoints/ of the repository."""
+    default = Path(__file__).parent.parent / "checkpoints"
+    return Path(os.environ.get("UNET_PLAYGROUND_CHECKPOINTS") or default)
+
+
+def stores(task: str) -> Iterator[WeightStore]:
+    """Every set of weights of a task, designs trained alone first."""
+    found = []
+    for path in sorted((checkpoint_root() / task).glob("*/card.json")):
+        found.append(WeightStore(path.parent, read_card(path)))
+    return iter(sorted(found, key=lambda store: store.card.shared))
+
+
+def load(task: str, design: Design, weights: str = "auto") -> UNet:
+    """A network with trained weights where there are some, frozen and in evaluation mode, on the CPU.
+
+    Args:
+        task: Id of a task.
+        design: What to build.
+        weights: `shared` (from the bank), `solo` (trained alone), or `auto`: solo, else shared, else untrained.
+
+    Raises:
+        UnusableWeights: The weights that were asked for do not exist or are damaged.
+    """
+    if weights not in ("auto", "shared", "solo"):
+        raise UnusableWeights(
+            f'Unknown weights "{weights}"; choose auto, shared or solo.',
+            f"未知的权重“{weights}”；可选 auto、shared、solo。",
+        )
+    made = tasks[task].make
+    for store in stores(task):
+        kind = "shared" if store.card.shared else "solo"
+        if weights in ("auto", kind) and store.card.serves(design):
+            with torch.device("meta"):
+                network = UNet(design, made.channels, len(made.labels))
+            return _frozen(store.draw(network), Origin(task, kind, store.card.sha256))
+    if weights != "auto":
+        raise UnusableWeights(
+            f"There are no {weights} weights for {task} with {design.to_link()}; choose weights=auto or train them.",
+            f"{task} 没有适用于 {design.to_link()} 的 {weights} 权重；请用 weights=auto 或先训练。",
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = UNet(design, made.channels, len(made.labels))
+    return _frozen(network, Origin(task, "untrained", ""))
+
+
+def write(folder: Path, tensors: Mapping[str, Tensor], card: Card) -> Card:
+    """Store weights in half precision, in files below 10 MB, and the card that describes them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shards: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().to("cpu", torch.float16).contiguous()
+        if size + tensor.nbytes > SHARD:
+            shards.append({})
+            size = 0
+        shards[-1][name] = tensor
+        size += tensor.nbytes
+    files = []
+    for number, shard in enumerate(shards):
+        content = save(shard)
+        name = f"weights-{number}.safetensors"
+        replace_file(folder / name, content)
+        files.append({"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
+    card = Card(**{**vars(card), "files": tuple(files)})
+    replace_file(folder / "card.json", json.dumps(asdict(card), indent=1, ensure_ascii=False).encode())
+    return card
+
+
+def read_card(path: Path) -> Card:
+    """The card of a folder of weights, checked."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        card = Card(**{**values, "files": tuple(values["files"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        raise _damaged(path.parent.parent.name) from None
+    if card.format != FORMAT or any(os.sep in file["name"] for file in card.files):
+        raise _damaged(path.parent.parent.name)
+    return card
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file so that at every moment either the old or the new one is whole."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _frozen(network: UNet, origin: Origin) -> UNet:
+    network.requires_grad_(False)
+    network.origin = origin
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval()
+
+
+def _checked(path: Path, size: int, sha256: str) -> Path:
+    try:
+        stat = path.stat()
+        if stat.st_size == size and _hash_of(path, stat.st_mtime_ns) == sha256:
+            return path
+    except OSError:
+        pass
+    raise _damaged(path.parent.parent.name)
+
+
+@lru_cache(maxsize=256)
+def _hash_of(path: Path, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _damaged(task: str) -> UnusableWeights:
+    return UnusableWeights(
+        f"The weights for {task} are damaged or do not match their card; install them again or train anew.",
+        f"{task} 的权重已损坏或与其说明卡不符；请重新安装或重新训练。",
+    )
