@@ -1,4 +1,7 @@
-"""The command line: `python -m unet_playground COMMAND`. Exit 0 when done, 2 with one sentence when the input is wrong."""
+"""The command line: `python -m unet_playground COMMAND`.
+
+It exits with 0 when done and with 2 and one sentence on stderr when the input is wrong.
+"""
 
 import argparse
 import sys

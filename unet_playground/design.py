@@ -19,7 +19,7 @@ DEFAULTS = {
     "up": "transposed",
 }
 LEVELWISE = ("attention", "up")
-"""Slots whose choice may differ from level to level, written finest first: `bilinear/bilinear/deformable/deformable`."""
+"""Slots whose choice may differ by level, written finest first: `bilinear/bilinear/deformable/deformable`."""
 
 NUMBERS = {"depth": (1, 6), "width": (1, 64), "dims": (2, 3)}
 WIDEST = 1024
@@ -63,7 +63,7 @@ class Design:
         self._check_numbers()
         for slot, default in DEFAULTS.items():
             object.__setattr__(self, slot, self._canonical(slot, getattr(self, slot) or default))
-        if not any(attentions[choice.id].make.weighs for choice in self.levels("attention")):
+        if not self.applies("site"):
             object.__setattr__(self, "site", DEFAULTS["site"])
         elif sites[self.site].make.needs_crossing and not skips[self.choice("skip").id].make.crosses:
             raise IllegalDesign(
@@ -72,6 +72,10 @@ class Design:
                 f"site={self.site} 把 {self.attention} 放在跨越的特征上，但 skip={self.skip} 没有任何特征跨越："
                 "请更换位置、跳跃方式，或不用注意力。",
             )
+
+    def applies(self, slot: str) -> bool:
+        """Whether the choice of a slot makes a difference: without attention, its site makes none."""
+        return slot != "site" or any(attentions[choice.id].make.weighs for choice in self.levels("attention"))
 
     def choice(self, slot: str) -> Choice:
         """The parsed choice of a slot (of its finest level)."""

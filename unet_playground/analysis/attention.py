@@ -34,6 +34,17 @@ class AttentionMap:
     flattened_dice: float
 
     @property
+    def level(self) -> int:
+        """Level of resolution, 0 is the finest."""
+        return int(self.name.split(".")[1])
+
+    @property
+    def kind(self) -> str:
+        """Its name without the level: `skip.spatial`."""
+        site, _, *rest = self.name.split(".")
+        return ".".join([site, *rest])
+
+    @property
     def spatial(self) -> bool:
         """Whether it weighs places (else channels)."""
         return self.values.ndim == 2
@@ -108,7 +119,7 @@ def attention_maps(model: UNet, image: Tensor, target: Target) -> AttentionMaps:
             if values is not None:
                 flattened = read_out(model(image, Flatten(name))).mask == target.label
                 maps.append(AttentionMap(name, values, gate.top, _dice(mask, flattened)))
-    return AttentionMaps(tuple(sorted(maps, key=lambda one: one.name.split(".")[1])))
+    return AttentionMaps(tuple(sorted(maps, key=lambda one: one.level)))
 
 
 def _values(gate: Gate) -> NDArray[np.float32] | None:

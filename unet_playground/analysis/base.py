@@ -36,7 +36,8 @@ class Target:
             raise PlaygroundError(
                 f"Pixel (row {self.point[0]}, column {self.point[1]}) is outside the image; rows are 0 to "
                 f"{height - 1}, columns 0 to {width - 1}.",
-                f"像素（行 {self.point[0]}，列 {self.point[1]}）在图像之外；行为 0 到 {height - 1}，列为 0 到 {width - 1}。",
+                f"像素（行 {self.point[0]}，列 {self.point[1]}）在图像之外；"
+                f"行为 0 到 {height - 1}，列为 0 到 {width - 1}。",
             )
         return self
 

@@ -38,7 +38,7 @@ class EffectiveField:
     @property
     def check(self) -> Text:
         """How much of the effective field lies outside the theoretical one."""
-        share = f"{100 * self.outside:.2g}%"
+        share = f"{100 * self.outside:.2g}%" if self.outside > 1e-9 else "0%"
         if self.theory.through:
             names = ", ".join(self.theory.through)
             return Text(

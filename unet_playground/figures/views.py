@@ -19,13 +19,14 @@ BAR = "#a02c78"
 
 @draw.register
 def draw_attention(result: AttentionMaps, picture: Picture) -> Figure:
-    """Every gate: maps of places in inferno, weights of channels as bars, each from 0 to its gate's top."""
+    """Every gate, a row per level: maps of places in inferno, weights of channels as bars, from 0 to the gate's top."""
     if not result.maps:
         figure, axes = new_figure()
         axes[0, 0].imshow(gray(picture) * 0.35, cmap="gray", vmin=0, vmax=1)
         axes[0, 0].set_title("No attention in this design", fontsize=SMALL + 1)
         return figure
-    columns = math.ceil(math.sqrt(len(result.maps)))
+    kinds = len({one.kind for one in result.maps})
+    columns = kinds if kinds > 1 else math.ceil(math.sqrt(len(result.maps)))
     figure, axes = new_figure(math.ceil(len(result.maps) / columns), columns)
     spatial, shown, top = [], None, max(one.top for one in result.maps)
     for one, panel in zip(result.maps, axes.flat, strict=False):
@@ -46,8 +47,8 @@ def draw_field(result: EffectiveField, picture: Picture) -> Figure:
     figure, axes = new_figure()
     panel = axes[0, 0]
     size = np.sqrt(result.energy)
-    panel.imshow(gray(picture), cmap="gray", vmin=0, vmax=1)
-    shown = panel.imshow(size, cmap="viridis", vmin=0, vmax=1, alpha=np.clip(0.45 + size, 0, 1))
+    panel.imshow(0.7 * gray(picture), cmap="gray", vmin=0, vmax=1)
+    shown = panel.imshow(size, cmap="viridis", vmin=0, vmax=1, alpha=np.clip(2 * size, 0, 1))
     (top, left), (height, width) = result.theory.low, result.theory.sides
     row, column = result.point
     panel.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="white", linewidth=1.2))

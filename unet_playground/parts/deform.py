@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unet_playground.parts.layers import convolution, start
+from unet_playground.parts.layers import convolution
 from unet_playground.taps import IGNORE, Tap
 
 
@@ -25,7 +25,7 @@ class DeformableConvolution(nn.Module):
         self.dims, self.taps = dims, 3**dims
         self.predictor = convolution(channels, (dims + 1) * self.taps, 3, dims)
         nn.init.zeros_(self.predictor.weight)  # type: ignore[arg-type]
-        self.convolution = start(_pointwise(channels * self.taps, filters, dims), fan_in=channels * self.taps)
+        self.convolution = convolution(channels * self.taps, filters, 1, dims, centred=True)
 
     def forward(self, x: Tensor, tap: Tap = IGNORE) -> Tensor:
         predicted = self.predictor(x)
@@ -44,10 +44,6 @@ class DeformableConvolution(nn.Module):
         read = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
         read = read.reshape(n, channels, self.taps, *sides) * modulation.unsqueeze(1)
         return read.flatten(1, 2)
-
-
-def _pointwise(channels: int, filters: int, dims: int) -> nn.Module:
-    return convolution(channels, filters, 1, dims)
 
 
 def _tap_positions(sides: list[int], device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -67,7 +67,7 @@ class StridedConvolution(Down):
 
     def __init__(self, channels: int, place: Place):
         super().__init__()
-        self.convolution = convolution(channels, channels, 3, place.dims, stride=2)
+        self.convolution = convolution(channels, channels, 3, place.dims, stride=2, centred=True)
 
     def forward(self, x: Tensor, tap: Tap = IGNORE) -> Tensor:
         return self.convolution(x)

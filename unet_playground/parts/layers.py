@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 _CONVOLVE = {2: F.conv2d, 3: F.conv3d}
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
-_TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _MAX_POOL = {2: F.max_pool2d, 3: F.max_pool3d}
 _LINEAR = {2: "bilinear", 3: "trilinear"}
 
@@ -34,11 +33,65 @@ class Place:
     dims: int = 2
 
 
+class Centred:
+    """A layer whose filters have mean zero, at the start and after every step of training.
+
+    Features are positive after a ReLU, so free filters mostly pass on a constant; after 18 layers hardly anything is
+    left that differs between pixels, and a network without skips does not learn at all.
+
+    Source: Brock et al. 2021, Characterizing signal propagation (there: mean shift), arXiv:2101.08692.
+    """
+
+    weight: nn.Parameter
+    filter_axes: tuple[int, ...] = (0,)
+
+    def center(self) -> None:
+        """Take the mean off every filter."""
+        others = tuple(axis for axis in range(self.weight.dim()) if axis not in self.filter_axes)
+        with torch.no_grad():
+            self.weight.sub_(self.weight.mean(others, keepdim=True))
+
+
+class CentredConv2d(Centred, nn.Conv2d):
+    """A 2-D convolution of mean-free filters."""
+
+
+class CentredConv3d(Centred, nn.Conv3d):
+    """A 3-D convolution of mean-free filters."""
+
+
+class CentredConvTranspose2d(Centred, nn.ConvTranspose2d):
+    """A 2-D transposed convolution; every tap has its own filter over the channels."""
+
+    filter_axes = (1, 2, 3)
+
+
+class CentredConvTranspose3d(Centred, nn.ConvTranspose3d):
+    """A 3-D transposed convolution; every tap has its own filter over the channels."""
+
+    filter_axes = (1, 2, 3, 4)
+
+
+_CENTRED = {2: CentredConv2d, 3: CentredConv3d}
+_TRANSPOSED = {2: CentredConvTranspose2d, 3: CentredConvTranspose3d}
+
+
 def convolution(
-    channels: int, filters: int, kernel: int, dims: int, *, stride: int = 1, bias: bool = True
+    channels: int, filters: int, kernel: int, dims: int, *, stride: int = 1, bias: bool = True, centred: bool = False
 ) -> nn.Module:
-    """A convolution that keeps the sides (stride 1) or gives ceil(side / stride): odd kernel, zero padding."""
-    layer = _CONVOLUTION[dims](channels, filters, kernel, stride, padding=kernel // 2, bias=bias)
+    """A convolution that keeps the sides (stride 1) or gives ceil(side / stride): odd kernel, zero padding.
+
+    Args:
+        channels: Of the input.
+        filters: Channels of the output.
+        kernel: Odd side of the kernel.
+        dims: 2 or 3.
+        stride: Of the output positions.
+        bias: Whether a constant is added per filter.
+        centred: Whether it carries features, and so has mean-free filters.
+    """
+    kind = _CENTRED[dims] if centred else _CONVOLUTION[dims]
+    layer = kind(channels, filters, kernel, stride, padding=kernel // 2, bias=bias)
     return start(layer, fan_in=channels * kernel**dims)
 
 
@@ -56,7 +109,16 @@ def start(layer: nn.Module, fan_in: float, gain: float = 2.0) -> nn.Module:
         layer.weight.normal_(0, math.sqrt(gain / fan_in))  # type: ignore[operator]
         if layer.bias is not None:
             layer.bias.zero_()  # type: ignore[operator]
+    if isinstance(layer, Centred):
+        layer.center()
     return layer
+
+
+def center(network: nn.Module) -> None:
+    """Take the mean off every filter over features in a network; training does it after every step."""
+    for module in network.modules():
+        if isinstance(module, Centred | JoinedConvolution):
+            module.center()
 
 
 class JoinedConvolution(nn.Module):
@@ -65,8 +127,10 @@ class JoinedConvolution(nn.Module):
     The weight of each source has its own name. Two networks that share a source (every skip style has the upsampled
     features) can therefore share its weight exactly, whatever else they concatenate.
 
+    Every filter over features has mean zero, source by source, as in `Centred`.
+
     Args:
-        sources: Name -> channels, in the order of the concatenation.
+        sources: Name -> channels, in the order of the concatenation; the name `image` keeps its mean.
         filters: Output channels.
         kernel: Odd side of the kernel.
         dims: 2 or 3.
@@ -79,6 +143,14 @@ class JoinedConvolution(nn.Module):
         self.weight = nn.ParameterDict(
             {name: nn.Parameter(torch.randn(filters, n, *[kernel] * dims) * spread) for name, n in sources.items()}
         )
+        self.center()
+
+    def center(self) -> None:
+        """Take the mean off every filter over features, one source at a time."""
+        with torch.no_grad():
+            for name, weight in self.weight.items():
+                if name != "image":
+                    weight.sub_(weight.flatten(1).mean(1).view(-1, *[1] * (weight.dim() - 1)))
 
     def forward(self, joined: Tensor) -> Tensor:
         weights = [*self.weight.values()]

@@ -126,7 +126,7 @@ class Addition(Skip):
     ):
         super().__init__(widths, place)
         channels = widths[place.level]
-        self.projection = convolution(channels, channels, 1, place.dims)
+        self.projection = convolution(channels, channels, 1, place.dims, centred=True)
         self.scale = nn.Parameter(torch.ones(())) if scalar else None
 
     def cross(self, encoded: Sequence[Tensor], decoded: Tensor, tap: Tap = IGNORE) -> Tensor:
@@ -160,7 +160,7 @@ class Dense(Skip):
         share = channels // (level + 1)
         shares = [share] * level + [channels - share * level]
         self.compressions = nn.ModuleList(
-            convolution(widths[source], shares[source], 1, place.dims) for source in range(level + 1)
+            convolution(widths[source], shares[source], 1, place.dims, centred=True) for source in range(level + 1)
         )
 
     def cross(self, encoded: Sequence[Tensor], decoded: Tensor, tap: Tap = IGNORE) -> Tensor:

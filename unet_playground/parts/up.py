@@ -57,7 +57,7 @@ class Bilinear(Up):
         kernel: Annotated[Literal[1, 3], Knob("Kernel side", "卷积核边长")] = 3,
     ):
         super().__init__()
-        self.convolution = convolution(in_channels, out_channels, kernel, place.dims)
+        self.convolution = convolution(in_channels, out_channels, kernel, place.dims, centred=True)
 
     def enlarge(self, x: Tensor, tap: Tap) -> Tensor:
         return self.convolution(double(x))
@@ -71,7 +71,7 @@ class Bilinear(Up):
     zh=Chinese(
         "转置卷积",
         "每个像素盖出一个可学习的小块。",
-        "核边长能被步幅 2 整除时（2 或 4）每个输出像素得到同样多的贡献；边长 3 会重叠 1、2、4 次，画出棋盘格，仅供演示。",
+        "核边长为 2 或 4 时，每个输出像素得到同样多的贡献；边长 3 会重叠 1、2、4 次，画出棋盘格，仅供演示。",
     ),
 )
 class Transposed(Up):
@@ -125,7 +125,7 @@ class PixelShuffle(Up):
     ):
         super().__init__()
         parts = 2**place.dims
-        self.convolution = convolution(in_channels, parts * out_channels, kernel, place.dims)
+        self.convolution = convolution(in_channels, parts * out_channels, kernel, place.dims, centred=True)
         with torch.no_grad():
             weight: Tensor = self.convolution.weight  # type: ignore[assignment]
             weight.copy_(weight[::parts].repeat_interleave(parts, 0))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from unet_playground.design import Design
 from unet_playground.model import UNet
+from unet_playground.parts.layers import center
 from unet_playground.registry import Entry
 from unet_playground.space import cover, draw
 from unet_playground.taps import Tape
@@ -142,6 +143,7 @@ class Trainer:
         value.backward()
         nn.utils.clip_grad_norm_(self.bank.parameters.values(), recipe.clip)
         self.optimizer.step()
+        center(network)
         self.optimizer.zero_grad(set_to_none=True)
         self.bank.smooth([name for name, _ in network.named_parameters()], recipe.smoothing)
         return float(value.detach())

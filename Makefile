@@ -1,0 +1,58 @@
+# make app       set up and start the app
+# make test      set up everything that tests need, then format, lint, types and tests
+# make test-long the sweeps that take longer
+# make train     train the bank on nuclei again (needs UNET_PLAYGROUND_DATA)
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python
+
+.PHONY: app test test-long check bench train screenshots clean
+
+app: .venv/app
+	$(RUN) app.py
+
+test: check
+	$(BIN)/pytest -m "not long and not gpu"
+
+test-long: check
+	$(BIN)/pytest -m "not gpu"
+
+check: .venv/dev chromium
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+bench: .venv/dev
+	$(RUN) -m benchmarks.forward
+	$(RUN) -m benchmarks.loading
+	$(RUN) -m benchmarks.bank
+	$(RUN) -m benchmarks.page
+
+train: .venv/app
+	$(RUN) -m unet_playground train --task nuclei --bank --steps 7000 --out checkpoints/nuclei/bank
+
+screenshots: .venv/dev chromium
+	$(RUN) -m tests.browser.screenshots
+
+.venv/made:
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/app: .venv/made requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/dev: .venv/app requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	touch $@
+
+# The browser tests drive Debian's Chromium; where it cannot be installed they are skipped and say so.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+	echo "Chromium is missing and could not be installed; the browser tests will be skipped."
+
+clean:
+	rm -rf .venv runs

@@ -1,0 +1,48 @@
+"""Builds the app and serves it."""
+
+import os
+from pathlib import Path
+
+import gradio as gr
+
+from unet_playground.ui import texts
+from unet_playground.ui.page import Page
+
+STYLE = Path(__file__).parent.parent.parent / "assets" / "style.css"
+
+
+def build() -> gr.Blocks:
+    """The app: the English page at /, the Chinese one at /zh."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    with gr.Blocks(title=texts.TITLE.en, analytics_enabled=False, delete_cache=(300, 600), fill_width=True) as app:
+        gr.Navbar(visible=False)
+        Page(app, "en", "zh")
+    with app.route(texts.TITLE.zh, "/zh"):
+        gr.Navbar(visible=False)
+        Page(app, "zh", "./")
+    return app.queue(max_size=32)
+
+
+def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
+    """Serve the app until it is stopped; prints its address."""
+    build().launch(
+        server_name=host,
+        server_port=port,
+        theme=gr.themes.Base(
+            primary_hue=gr.themes.colors.teal,
+            neutral_hue=gr.themes.colors.slate,
+            font=[gr.themes.Font("IBM Plex Sans"), gr.themes.Font("Noto Sans SC"), gr.themes.Font("sans-serif")],
+            font_mono=[gr.themes.Font("IBM Plex Mono"), gr.themes.Font("monospace")],
+        ),
+        css_paths=STYLE,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        share=False,
+        show_error=False,
+        strict_cors=True,
+        allowed_paths=[],
+        max_file_size="25mb",
+        state_session_capacity=200,
+        ssr_mode=False,
+    )

@@ -1,0 +1,134 @@
+"""The page's pieces of HTML: header, cost, weights, glossary. Everything from outside is escaped here."""
+
+import math
+from collections.abc import Iterator
+from html import escape
+
+from unet_playground.cost import Cost, cost
+from unet_playground.design import LEVELWISE, SLOT_IDS, Design
+from unet_playground.errors import Text
+from unet_playground.inference import best_device
+from unet_playground.model import UNet
+from unet_playground.registry import catalogues
+from unet_playground.ui import texts
+from unet_playground.weights import stores
+
+
+def header(language: str, other: str) -> str:
+    """Name, tagline, device and the link to the other language."""
+    device = texts.DEVICE.within(language).format(device=best_device().type.upper())
+    return (
+        f'<div class="bar"><span class="mark" aria-hidden="true"></span><h1>{texts.TITLE.within(language)}</h1>'
+        f"<p>{texts.TAGLINE.within(language)}</p>"
+        f'<span class="device">{escape(device)}</span>'
+        f'<a href="{other}">{texts.OTHER_LANGUAGE.within(language)}</a></div>'
+    )
+
+
+def notice(language: str) -> str:
+    """What this is not for; stands on every screen."""
+    return f'<footer class="notice">{texts.NOTICE.within(language)}</footer>'
+
+
+def message(text: Text | None, language: str) -> str:
+    """One sentence on what could not be done; empty when all is well."""
+    return f'<div class="message" role="alert">{escape(text.within(language))}</div>' if text else ""
+
+
+def line(text: Text | str, language: str) -> str:
+    """A small line under a picture or a slot."""
+    words = text if isinstance(text, str) else text.within(language)
+    return f'<p class="line">{escape(words)}</p>'
+
+
+def slot_line(design: Design, slot: str, language: str) -> str:
+    """The one-line text of what a slot holds; its choices where they differ by level."""
+    if not design.applies(slot):
+        return line(texts.IDLE, language)
+    choices = design.levels(slot)
+    if len(set(choices)) > 1:
+        return line(texts.BY_LEVEL.within(language).format(choices=", ".join(map(str, choices))), language)
+    entry = catalogues[slot][choices[0].id]
+    return line(f"{entry.summary.within(language)} {_options(choices[0].options)}", language)
+
+
+def slot_value(design: Design, slot: str) -> str | None:
+    """The id that a slot's buttons show as chosen; None where it differs by level."""
+    choices = {choice.id for choice in design.levels(slot)} if slot in LEVELWISE else {design.choice(slot).id}
+    return choices.pop() if len(choices) == 1 else None
+
+
+def cost_table(design: Design, language: str) -> str:
+    """Parameters, multiply-adds and memory beside the classic's, as bars on a logarithmic axis from 1/8 to 8."""
+    own, classic = cost(design), cost(Design(dims=design.dims))
+    rows = "".join(
+        f"<tr><th>{title.within(language)}</th><td>{_bar(value / base)}</td><td>{value / base:.2f}×</td>"
+        f"<td>{shown}</td></tr>"
+        for title, value, base, shown in _costs(own, classic)
+    )
+    reach = " × ".join(map(str, own.receptive_field.sides)) + " px"
+    if own.receptive_field.through:
+        gates = ", ".join(own.receptive_field.through)
+        reach += " " + texts.WHOLE_IMAGE.within(language).format(gates=gates)
+    rows += f'<tr><th>{texts.REACH.within(language)}</th><td colspan="3">{escape(reach)}</td></tr>'
+    return (
+        f'<div class="cost"><h2>{texts.COST.within(language)}</h2><p class="line">{texts.RELATIVE.within(language)}</p>'
+        f"<table>{rows}</table></div>"
+    )
+
+
+def weights_label(task: str, model: UNet | None, language: str) -> str:
+    """Which weights stand behind the pictures."""
+    if model is None or model.origin is None:
+        return f'<p class="weights untrained">{texts.UNTRAINED.within(language)}</p>'
+    text = {"shared": texts.SHARED, "solo": texts.SOLO}[model.origin.weights]
+    tested = ""
+    for store in stores(task):
+        if store.card.sha256 == model.origin.sha256 and "test" in store.card.metrics:
+            scores = store.card.metrics["test"]
+            tested = ". " + texts.TESTED.within(language).format(dice=scores["dice"], n=scores["n"])
+    return (
+        f'<p class="weights {model.origin.weights}" data-sha256="{model.origin.sha256}">'
+        f"{text.within(language)}{tested}</p>"
+    )
+
+
+def glossary(language: str) -> str:
+    """Every part with its text, formula's paper and lesson."""
+    return "".join(
+        f"<h3>{escape(catalogues[slot].title.within(language))}</h3><dl>{''.join(_definitions(slot, language))}</dl>"
+        for slot in SLOT_IDS
+    )
+
+
+def _definitions(slot: str, language: str) -> Iterator[str]:
+    for entry in catalogues[slot].entries():
+        paper = f"<cite>{escape(str(entry.paper))}</cite>" if entry.paper else ""
+        options = "".join(
+            f"<li><code>{option.id}</code> {escape(option.title.within(language))}: {escape(option.allowed)}</li>"
+            for option in entry.options
+        )
+        yield (
+            f"<dt>{escape(entry.title.within(language))} <code>{escape(entry.id)}</code></dt>"
+            f"<dd><b>{escape(entry.summary.within(language))}</b> {escape(entry.lesson.within(language))} {paper}"
+            f"<ul>{options}</ul></dd>"
+        )
+
+
+def _costs(own: Cost, classic: Cost) -> Iterator[tuple[Text, int, int, str]]:
+    yield texts.PARAMETERS, own.parameters, classic.parameters, f"{own.parameters / 1e6:.2f} M"
+    yield texts.MACS, own.macs, classic.macs, f"{own.macs / 1e9:.2f} G"
+    yield texts.ACTIVATIONS, own.activation_bytes, classic.activation_bytes, f"{own.activation_bytes / 1e6:.0f} MB"
+
+
+def _bar(ratio: float) -> str:
+    """A bar that grows from 1x to the right or the left; an arrow where it leaves the axis."""
+
+    reach = max(-1.0, min(1.0, math.log2(ratio) / 3))
+    left, width = (50, 50 * reach) if reach >= 0 else (50 + 50 * reach, -50 * reach)
+    beyond = "▸" if ratio > 8 else "◂" if ratio < 1 / 8 else ""
+    return f'<span class="axis"><i style="left:{left:.1f}%;width:{max(width, 0.8):.1f}%"></i>{beyond}</span>'
+
+
+def _options(options: tuple[tuple[str, object], ...]) -> str:
+    return f"({', '.join(f'{name}={value}' for name, value in options)})" if options else ""

@@ -1,0 +1,151 @@
+"""What one visitor looks at, and everything that is computed of it. Pure functions; nothing here knows the page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unet_playground.analysis import Target, attention_maps, effective_field, integrated_gradients
+from unet_playground.analysis.base import Result
+from unet_playground.design import Design
+from unet_playground.errors import Text
+from unet_playground.examples import ShippedImage
+from unet_playground.figures import draw, overlay, to_array
+from unet_playground.images import Picture, read_image
+from unet_playground.inference import ModelStore, Segmentation, prepare, segment
+from unet_playground.model import UNet
+from unet_playground.tasks import tasks
+from unet_playground.training.metrics import score
+from unet_playground.ui import texts
+
+COARSE_STEPS, FINE_STEPS = 6, 32
+LARGEST_EXPLAINED = 1.1e6
+"""Pixels of an image beyond which only the mask is computed in the page."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """An image and what is asked about it.
+
+    Attributes:
+        task: Id of the task.
+        picture: The image.
+        about: One line on it.
+        truth: True classes (h, w) where known.
+        point: (row, column) that was clicked; None asks about the whole class.
+    """
+
+    task: str
+    picture: Picture
+    about: Text
+    truth: NDArray[np.uint8] | None = None
+    point: tuple[int, int] | None = None
+
+    @classmethod
+    def of_example(cls, shipped: ShippedImage) -> "Scene":
+        """A shipped image."""
+        picture = shipped.read()
+        size = {"width": picture.width, "height": picture.height, "source": shipped.source}
+        about = Text(
+            texts.SHIPPED.en.format(title=shipped.title.en, **size),
+            texts.SHIPPED.zh.format(title=shipped.title.zh, **size),
+        )
+        return cls(shipped.task, picture, about, shipped.truth())
+
+    @classmethod
+    def of_upload(cls, task: str, path: str) -> "Scene":
+        """A visitor's file; it is read once and removed."""
+        try:
+            picture = read_image(path)
+        finally:
+            Path(path).unlink(missing_ok=True)
+        size = {"width": picture.width, "height": picture.height}
+        about = Text(
+            texts.UPLOADED.en.format(notes=" ".join(note.en for note in picture.notes), **size),
+            texts.UPLOADED.zh.format(notes="".join(note.zh for note in picture.notes), **size),
+        )
+        return cls(task, picture, about)
+
+    def at(self, point: tuple[int, int] | None) -> "Scene":
+        """The same image, asked about another pixel."""
+        return replace(self, point=point)
+
+
+@dataclass(frozen=True)
+class View:
+    """One finished picture: RGB pixels (h, w, 3) and a line beneath."""
+
+    pixels: NDArray[np.uint8] | None
+    line: Text
+
+
+@cache
+def models() -> ModelStore:
+    """The one store of loaded models."""
+    return ModelStore()
+
+
+def model_for(scene: Scene, design: Design) -> UNet | None:
+    """The trained model, or None where a design has no trained weights."""
+    model = models().get(scene.task, design)
+    return model if model.origin and model.origin.sha256 else None
+
+
+def predict(scene: Scene, model: UNet) -> View:
+    """The mask over the image, with its Dice where the truth is known."""
+    result = segment(scene.picture, model)
+    labels = tasks[scene.task].make.labels
+    shown = overlay(scene.picture, result.mask, labels, point=scene.point)
+    return View(shown, _join(_facts(scene, result)))
+
+
+def explain(scene: Scene, model: UNet) -> Iterator[tuple[str, View]]:
+    """Attention, receptive field and attribution as they get ready: ("attention", view) and so on."""
+    if scene.picture.height * scene.picture.width > LARGEST_EXPLAINED:
+        size = {"width": scene.picture.width, "height": scene.picture.height, "limit": LARGEST_EXPLAINED / 1e6}
+        for name in ("attention", "field", "attribution"):
+            yield name, View(None, texts.TOO_LARGE.format(**size))
+        return
+    image = prepare(scene.picture, model)
+    target = Target(1, scene.point)
+    yield "attention", _view(attention_maps(model, image, target), scene)
+    yield "field", _view(effective_field(model, image, target), scene)
+    coarse = _view(integrated_gradients(model, image, target, steps=COARSE_STEPS), scene)
+    yield "attribution", View(coarse.pixels, Text(*(_coarse(coarse, language) for language in ("en", "zh"))))
+    yield "attribution", _view(integrated_gradients(model, image, target, steps=FINE_STEPS), scene)
+
+
+def _view(result: Result, scene: Scene) -> View:
+    return View(to_array(draw(result, scene.picture)), result.check)
+
+
+def _coarse(view: View, language: str) -> str:
+    return texts.COARSE.within(language).format(check=view.line.within(language))
+
+
+def _facts(scene: Scene, result: Segmentation) -> Iterator[Text]:
+    labels = tasks[scene.task].make.labels
+    for number, label in enumerate(labels[1:], start=1):
+        share = float((result.mask == number).mean())
+        yield Text(
+            texts.AREA.en.format(label=label.title.en, share=share),
+            texts.AREA.zh.format(label=label.title.zh, share=share),
+        )
+    if scene.truth is not None:
+        yield texts.DICE.format(dice=score(result.mask, scene.truth, len(labels)).dice)
+    if scene.point is not None:
+        row, column = scene.point
+        number = int(result.mask[row, column])
+        where = {"row": row, "column": column, "probability": float(result.probability[number, row, column])}
+        title = labels[number].title
+        yield Text(texts.AT_PIXEL.en.format(label=title.en, **where), texts.AT_PIXEL.zh.format(label=title.zh, **where))
+    else:
+        yield texts.ASK
+
+
+def _join(facts: Iterator[Text]) -> Text:
+    facts = list(facts)  # type: ignore[assignment]
+    return Text(" · ".join(fact.en for fact in facts), " · ".join(fact.zh for fact in facts))

@@ -1,0 +1,74 @@
+"""The page's own words, English and Chinese."""
+
+from unet_playground.errors import Text
+
+TITLE = Text("U-Net Playground", "U-Net 游乐场")
+TAGLINE = Text("Choose the parts, drop in an image, look inside.", "选择部件，放入图像，看看内部。")
+OTHER_LANGUAGE = Text("中文", "English")
+NOTICE = Text(
+    "Research and teaching only; not a medical device; not for diagnosis", "仅供研究与教学；非医疗器械；不得用于诊断"
+)
+DESIGN = Text("Design", "设计")
+TASK = Text("Task", "任务")
+PRESET = Text("Start from", "从预设开始")
+PRESET_HINT = Text("Choose a preset, or change single parts below.", "选择预设，或在下方更换单个部件。")
+DEPTH = Text("Depth", "深度")
+WIDTH = Text("Width", "宽度")
+IDLE = Text("Without attention there is nothing to place.", "没有注意力，也就没有位置可选。")
+BY_LEVEL = Text("Level by level, finest first: {choices}", "逐级（从最精细起）：{choices}")
+LINK = Text("Link of this design", "此设计的链接")
+LINK_HINT = Text(
+    "Edit and press Enter. Attention and up may differ by level, finest first: "
+    "up=bilinear/bilinear/deformable/deformable. Options go in brackets: cbam(order=parallel).",
+    "修改后按回车。attention 与 up 可逐级不同，从最精细起：up=bilinear/bilinear/deformable/deformable。"
+    "选项写在括号内：cbam(order=parallel)。",
+)
+GLOSSARY = Text("What the options mean", "各选项的含义")
+EXAMPLE = Text("Example", "示例图像")
+UPLOAD = Text("Your own image (PNG, JPEG, TIFF)", "上传图像（PNG、JPEG、TIFF）")
+SHIPPED = Text("{title}, {width} × {height} px. {source}", "{title}，{width} × {height} 像素。{source}")
+UPLOADED = Text(
+    "Your image, {width} × {height} px, not kept. {notes}", "你的图像，{width} × {height} 像素，不保留。{notes}"
+)
+PREDICTION = Text("Prediction", "预测")
+ATTENTION = Text("Attention", "注意力")
+FIELD = Text("Receptive field", "感受野")
+ATTRIBUTION = Text("Attribution", "归因")
+ASK = Text("Click a pixel to ask about it", "点击一个像素来提问")
+ABOUT_CLASS = Text("Attribution asks about the whole class: {label}", "归因针对整个类别：{label}")
+WHOLE_CLASS = Text("Ask about the whole class", "针对整个类别提问")
+AT_PIXEL = Text(
+    "Row {row}, column {column}: {label} with probability {probability:.2f}",
+    "第 {row} 行，第 {column} 列：{label}，概率 {probability:.2f}",
+)
+AREA = Text("{label}: {share:.1%} of the image", "{label}：占图像 {share:.1%}")
+DICE = Text("Dice {dice:.3f} on this image", "此图 Dice {dice:.3f}")
+SHARED = Text("Shared weights: from the bank that all designs are trained in", "共享权重：来自所有设计一起训练的权重库")
+SOLO = Text("Solo weights: this design was trained alone", "独立权重：该设计单独训练")
+UNTRAINED = Text(
+    "Untrained weights: shapes and cost only. Trained weights exist for width 16, depth 4 and default part options.",
+    "未训练权重：仅供查看形状与代价。已训练的权重对应宽度 16、深度 4 和部件的默认选项。",
+)
+TESTED = Text(
+    "Classic of this bank: Dice {dice:.3f} on {n} held-out images", "该权重库的经典设计：{n} 幅测试图上 Dice {dice:.3f}"
+)
+COST = Text("Cost", "代价")
+RELATIVE = Text("at 256 × 256 px; relative to the classic (1×)", "256 × 256 像素；相对经典设计（1×）")
+PARAMETERS = Text("Parameters", "参数量")
+MACS = Text("Multiply-adds", "乘加次数")
+ACTIVATIONS = Text("Activations", "激活内存")
+REACH = Text("Receptive field", "感受野")
+WHOLE_IMAGE = Text("and the whole image through {gates}", "并通过 {gates} 看到整幅图")
+DEVICE = Text("Computes on {device}", "计算设备：{device}")
+COARSE = Text("Coarse: {check}", "粗略：{check}")
+WORKING = Text("Working on it …", "计算中…")
+EMPTY = Text("Choose an example or upload an image.", "请选择示例或上传图像。")
+TOO_LARGE = Text(
+    "This image is {width} × {height} px; attention, receptive field and attribution are shown up to {limit} Mpx here. "
+    "The mask is complete; crop the image for the rest.",
+    "此图像为 {width} × {height} 像素；注意力、感受野和归因最多显示到 {limit} Mpx。掩膜是完整的；其余请裁剪后再看。",
+)
+SERVER_FAULT = Text(
+    "Something went wrong on our side; the page is still usable. Choose again or reload.",
+    "服务端出现问题；页面仍可使用。请重新选择或刷新。",
+)
