@@ -10,6 +10,8 @@ import torch
 from unet_playground import Design, UNet
 from unet_playground.weights import Card, write
 
+pytest.register_assert_rewrite("tests.contracts.checks")
+
 # The networks of the tests are so small that sharing them between threads costs more than it saves.
 torch.set_num_threads(1)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from unet_playground.design import Design
@@ -156,6 +157,14 @@ class UNet(nn.Module):
         for stage in reversed(self.decoder):
             features = stage(encoded, features, tap)
         return tap("logits", self.head(features))
+
+    def channels_last(self) -> "UNet":
+        """Lay the weights out with channels last, which convolves fastest on CPUs as on GPUs; gives the network."""
+        layout = {2: torch.channels_last, 3: torch.channels_last_3d}[self.design.dims]
+        for parameter in self.parameters():
+            if parameter.dim() == self.design.dims + 2:
+                parameter.data = parameter.data.contiguous(memory_format=layout)
+        return self
 
     def trace(self, image: Tensor, wanted: Callable[[str], bool] = lambda name: True) -> Trace:
         """The logits and every named tensor that is wanted."""

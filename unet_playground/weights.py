@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from unet_playground.design import Design
 from unet_playground.errors import UnusableWeights
@@ -191,10 +191,7 @@ def replace_file(path: Path, content: bytes) -> None:
 def _frozen(network: UNet, origin: Origin) -> UNet:
     network.requires_grad_(False)
     network.origin = origin
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network.eval()
+    return network.channels_last().eval()
 
 
 def _checked(path: Path, size: int, sha256: str) -> Path:

@@ -84,7 +84,8 @@ def check_independence(design: Design) -> None:
 def check_autocast(design: Design, side: int = 33) -> None:
     """Under autocast to bfloat16 the logits stay those of float32, up to the 8 bits of bfloat16.
 
-    One rounding is off by at most 0.4%; the dozen layers of these designs stay below 8% of the logits' own size.
+    Roundings of 0.4% add up to 1% to 11% of the logits' own size over the layers of these designs, whatever the part;
+    a part that overflows or samples in the wrong place is off by 100%.
     """
     network = network_of(design, noise=0.05)
     image = torch.rand(1, 3, *[side] * design.dims)
@@ -93,7 +94,7 @@ def check_autocast(design: Design, side: int = 33) -> None:
         half = _run(network, image)
     assert half.isfinite().all()
     error = (half.float() - full).norm() / (full - full.mean()).norm()
-    assert error < 0.08, f"bfloat16 is off by {error:.1%}"
+    assert error < 0.2, f"bfloat16 is off by {error:.1%}"
 
 
 def check_written_forms(design: Design) -> None:

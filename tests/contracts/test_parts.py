@@ -1,7 +1,8 @@
 """Every part keeps the promises of its slot: each one alone, each option, and every pair of parts."""
 
 import pytest
-from checks import (
+
+from tests.contracts.checks import (
     check_autocast,
     check_copy,
     check_gradients,
@@ -11,7 +12,6 @@ from checks import (
     check_written_forms,
     signal_ratio,
 )
-
 from unet_playground import Design, catalogues
 from unet_playground.design import SLOT_IDS
 from unet_playground.parts import Place
@@ -49,7 +49,8 @@ def test_no_part_is_left_out_of_these_tests(slot: str, designs: list[Design]):
 
 
 def test_every_value_of_every_option_is_tried():
-    tried = {(choice.id, *pair) for design in FLAT for slot in SLOT_IDS for pair in design.choice(slot).options}
+    choices = [design.choice(slot) for design in FLAT for slot in SLOT_IDS]
+    tried = {(choice.id, *pair) for choice in choices for pair in choice.options}
     for entry in PARTS:
         for option in entry.options:
             for value in set(option.choices or option.ends) - {option.default}:
@@ -117,7 +118,9 @@ def test_the_lesson_of_a_part_says_more_than_its_summary(entry: Entry):
 
 def _attentions() -> list[Choice]:
     plain = [Choice(entry.id) for entry in catalogues["attention"].entries()]
-    return plain + [design.choice("attention") for design in option_variants(BASE) if design.choice("attention").options]
+    return plain + [
+        design.choice("attention") for design in option_variants(BASE) if design.choice("attention").options
+    ]
 
 
 @pytest.mark.parametrize("choice", _attentions(), ids=str)

@@ -42,7 +42,7 @@ class Centred:
     Source: Brock et al. 2021, Characterizing signal propagation (there: mean shift), arXiv:2101.08692.
     """
 
-    weight: nn.Parameter
+    weight: Tensor
     filter_axes: tuple[int, ...] = (0,)
 
     def center(self) -> None:

@@ -86,10 +86,10 @@ class Bank:
     def network(self, design: Design) -> UNet:
         """The network of a design, made of the bank's own parameters."""
         if design not in self._networks:
-            with torch.device("meta"):
+            with torch.device("meta" if self.shared else "cpu"):
                 network = UNet(design, self.channels, self.classes)
-            names = [name for name, _ in network.named_parameters()]
-            network.load_state_dict({name: self.parameters[name] for name in names}, assign=True)
+            own = {name: self.parameters[name] for name, _ in network.named_parameters()}
+            network.load_state_dict(own, assign=True, strict=False)
             if len(self._networks) >= 512:
                 self._networks.clear()
             self._networks[design] = network

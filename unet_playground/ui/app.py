@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import gradio as gr
+from gradio import themes
 
 from unet_playground.ui import texts
 from unet_playground.ui.page import Page
@@ -15,24 +16,25 @@ def build() -> gr.Blocks:
     """The app: the English page at /, the Chinese one at /zh."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     with gr.Blocks(title=texts.TITLE.en, analytics_enabled=False, delete_cache=(300, 600), fill_width=True) as app:
-        gr.Navbar(visible=False)
         Page(app, "en", "zh")
     with app.route(texts.TITLE.zh, "/zh"):
-        gr.Navbar(visible=False)
         Page(app, "zh", "./")
     return app.queue(max_size=32)
 
 
 def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
     """Serve the app until it is stopped; prints its address."""
-    build().launch(
+    app = build()
+    _, address, _ = app.launch(
+        quiet=True,
+        prevent_thread_lock=True,
         server_name=host,
         server_port=port,
-        theme=gr.themes.Base(
-            primary_hue=gr.themes.colors.teal,
-            neutral_hue=gr.themes.colors.slate,
-            font=[gr.themes.Font("IBM Plex Sans"), gr.themes.Font("Noto Sans SC"), gr.themes.Font("sans-serif")],
-            font_mono=[gr.themes.Font("IBM Plex Mono"), gr.themes.Font("monospace")],
+        theme=themes.Base(
+            primary_hue=themes.colors.teal,
+            neutral_hue=themes.colors.slate,
+            font=[themes.Font("IBM Plex Sans"), themes.Font("Noto Sans SC"), themes.Font("sans-serif")],
+            font_mono=[themes.Font("IBM Plex Mono"), themes.Font("monospace")],
         ),
         css_paths=STYLE,
         footer_links=[],
@@ -46,3 +48,5 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
         state_session_capacity=200,
         ssr_mode=False,
     )
+    print(f"{texts.TITLE.en} runs at {address} (Ctrl+C stops it)", flush=True)
+    app.block_thread()

@@ -8,10 +8,8 @@ OTHER_LANGUAGE = Text("中文", "English")
 NOTICE = Text(
     "Research and teaching only; not a medical device; not for diagnosis", "仅供研究与教学；非医疗器械；不得用于诊断"
 )
-DESIGN = Text("Design", "设计")
 TASK = Text("Task", "任务")
 PRESET = Text("Start from", "从预设开始")
-PRESET_HINT = Text("Choose a preset, or change single parts below.", "选择预设，或在下方更换单个部件。")
 DEPTH = Text("Depth", "深度")
 WIDTH = Text("Width", "宽度")
 IDLE = Text("Without attention there is nothing to place.", "没有注意力，也就没有位置可选。")
@@ -35,7 +33,6 @@ ATTENTION = Text("Attention", "注意力")
 FIELD = Text("Receptive field", "感受野")
 ATTRIBUTION = Text("Attribution", "归因")
 ASK = Text("Click a pixel to ask about it", "点击一个像素来提问")
-ABOUT_CLASS = Text("Attribution asks about the whole class: {label}", "归因针对整个类别：{label}")
 WHOLE_CLASS = Text("Ask about the whole class", "针对整个类别提问")
 AT_PIXEL = Text(
     "Row {row}, column {column}: {label} with probability {probability:.2f}",
@@ -67,8 +64,4 @@ TOO_LARGE = Text(
     "This image is {width} × {height} px; attention, receptive field and attribution are shown up to {limit} Mpx here. "
     "The mask is complete; crop the image for the rest.",
     "此图像为 {width} × {height} 像素；注意力、感受野和归因最多显示到 {limit} Mpx。掩膜是完整的；其余请裁剪后再看。",
-)
-SERVER_FAULT = Text(
-    "Something went wrong on our side; the page is still usable. Choose again or reload.",
-    "服务端出现问题；页面仍可使用。请重新选择或刷新。",
 )

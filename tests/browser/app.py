@@ -1,0 +1,51 @@
+"""The real app in a process of its own, and the browser that looks at it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+PORT = 7899
+ADDRESS = f"http://127.0.0.1:{PORT}"
+ROOT = Path(__file__).parent.parent.parent
+
+
+def chromium() -> str | None:
+    """Debian's Chromium or another one that is installed."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+@contextmanager
+def started(limit: float = 90) -> Iterator[str]:
+    """Start `python app.py`, give its address, stop it."""
+    log = Path(os.environ.get("TMPDIR", "/tmp")) / f"unet-playground-{os.getpid()}.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(PORT)], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait(process, time.monotonic() + limit, log)
+            yield ADDRESS
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+            log.unlink(missing_ok=True)
+
+
+def _wait(process: subprocess.Popen, until: float, log: Path) -> None:
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError(f"the app ended by itself: {log.read_text()[-2000:]}")
+        try:
+            with urlopen(ADDRESS, timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError("the app did not answer")
