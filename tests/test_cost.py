@@ -53,18 +53,18 @@ def test_the_classic_costs_what_is_promised():
 
 
 def test_sampling_is_counted_apart():
-    shape = {"depth": 1, "width": 4}
-    bilinear = cost(Design(up="bilinear", **shape), 16)
+    small = Design(depth=1, width=4)
+    bilinear = cost(small.replace(up="bilinear"), 16)
     assert bilinear.sampling == 8 * 16 * 16  # the 8 channels of level 1, enlarged to 16 x 16
-    deformable = cost(Design(up="deformable", **shape), 16)
+    deformable = cost(small.replace(up="deformable"), 16)
     assert deformable.sampling == 8 * 9 * 8 * 8 + 4 * 16 * 16  # nine taps at 8 x 8, then 4 channels enlarged
-    assert cost(Design(up="transposed", **shape), 16).sampling == 0
+    assert cost(small.replace(up="transposed"), 16).sampling == 0
 
 
 def test_offsets_at_the_target_cost_four_times_the_upsampling():
-    shape = {"depth": 1, "width": 4}
-    rest = cost(Design(up="bilinear(kernel=1)", **shape), 16).macs - 8 * 4 * 16 * 16
-    source, target = (cost(Design(up=f"deformable(offsets={at})", **shape), 16) for at in ("source", "target"))
+    small = Design(depth=1, width=4)
+    rest = cost(small.replace(up="bilinear(kernel=1)"), 16).macs - 8 * 4 * 16 * 16
+    source, target = (cost(small.replace(up=f"deformable(offsets={at})"), 16) for at in ("source", "target"))
     assert target.macs - rest == 4 * (source.macs - rest)
 
 

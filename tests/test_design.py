@@ -43,7 +43,7 @@ def test_without_arguments_it_is_the_classic():
         ({"skip": ""}, {}),
     ],
 )
-def test_equal_networks_are_equal_designs_with_equal_links(one: dict[str, str], other: dict[str, str]):
+def test_equal_networks_are_equal_designs_with_equal_links(one: dict[str, Any], other: dict[str, Any]):
     assert Design(**one) == Design(**other)
     assert hash(Design(**one)) == hash(Design(**other))
     assert Design(**one).to_link() == Design(**other).to_link()

@@ -1,6 +1,7 @@
 """Layers and parts against torch's own operations and straightforward formulas."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def _features(channels: int, dims: int = 2, *, side: int = 6) -> Tensor:
     return torch.randn(2, channels, *[side] * dims, dtype=torch.float64)
 
 
-def _part(slot: str, id: str, *numbers: object, **options: object) -> nn.Module:
+def _part(slot: str, id: str, *numbers: object, **options: object) -> Any:
     part = catalogues[slot][id].make(*numbers, **options).double()
     return part.requires_grad_(False)
 
@@ -86,9 +87,9 @@ def test_the_attention_gate_follows_its_formula(dims: int):
     gate, (e, d) = _part("skip", "attention-gate", [4, 8], PLACE[dims]), (_features(4, dims), _features(4, dims))
     _shake(gate)
 
-    def linear(layer: nn.Module, x: Tensor) -> Tensor:
-        mixed = torch.einsum("oc,nc...->no...", layer.weight.flatten(1), x)  # type: ignore[operator]
-        return mixed if layer.bias is None else mixed + layer.bias.view(-1, *[1] * dims)  # type: ignore[operator]
+    def linear(layer: Any, x: Tensor) -> Tensor:
+        mixed = torch.einsum("oc,nc...->no...", layer.weight.flatten(1), x)
+        return mixed if layer.bias is None else mixed + layer.bias.view(-1, *[1] * dims)
 
     inner = (linear(gate.of_encoded, e) + linear(gate.of_decoded, d)).clamp_min(0)
     alpha = 1 / (1 + torch.exp(-linear(gate.psi, inner)))
@@ -124,9 +125,9 @@ def _squeeze(x: Tensor) -> Tensor:
     return x.flatten(2).mean(2)
 
 
-def _excite(gate: nn.Module, pooled: Tensor) -> Tensor:
-    hidden = F.linear(pooled, gate.squeeze.weight.flatten(1), gate.squeeze.bias).clamp_min(0)  # type: ignore
-    return F.linear(hidden, gate.excite.weight.flatten(1), gate.excite.bias)  # type: ignore
+def _excite(gate: Any, pooled: Tensor) -> Tensor:
+    hidden = F.linear(pooled, gate.squeeze.weight.flatten(1), gate.squeeze.bias).clamp_min(0)
+    return F.linear(hidden, gate.excite.weight.flatten(1), gate.excite.bias)
 
 
 @both

@@ -74,14 +74,7 @@ def build_parser() -> Parser:
     evaluate.add_argument("--images", required=True, help="folder of images")
     evaluate.add_argument("--labels", required=True, help="folder of labels named like their images")
 
-    train = _command(subparsers, commands.train)
-    _add_model(train)
-    train.add_argument("--bank", action="store_true", help="all designs at once, sharing weights")
-    train.add_argument("--data", help="folder with the data sets (default: UNET_PLAYGROUND_DATA)")
-    train.add_argument("--epochs", type=float, help="passes over the training images, instead of --steps")
-    train.add_argument("--steps", type=int, default=6000, help="updates (default %(default)s)")
-    train.add_argument("--seed", type=int, default=0, help="of everything random (default %(default)s)")
-    train.add_argument("--out", required=True, help="folder; an unfinished training in it goes on")
+    _add_train(_command(subparsers, commands.train))
     return parser
 
 
@@ -90,6 +83,16 @@ def _command(subparsers: "argparse._SubParsersAction[Parser]", run: commands.Com
     command = subparsers.add_parser(run.__name__, help=summary, description=summary)
     command.set_defaults(run=run)
     return command
+
+
+def _add_train(train: Parser) -> None:
+    _add_model(train)
+    train.add_argument("--bank", action="store_true", help="all designs at once, sharing weights")
+    train.add_argument("--data", help="folder with the data sets (default: UNET_PLAYGROUND_DATA)")
+    train.add_argument("--epochs", type=float, help="passes over the training images, instead of --steps")
+    train.add_argument("--steps", type=int, default=6000, help="updates (default %(default)s)")
+    train.add_argument("--seed", type=int, default=0, help="of everything random (default %(default)s)")
+    train.add_argument("--out", required=True, help="folder; an unfinished training in it goes on")
 
 
 def _add_model(command: Parser) -> None:

@@ -172,19 +172,29 @@ def train(given: argparse.Namespace) -> None:
     from unet_playground.training.session import Session
 
     recipe = Recipe(steps=given.steps, seed=given.seed)
-    if given.epochs:
+    if given.epochs is not None:
+        if not 0 < given.epochs < 1e6:
+            raise PlaygroundError(
+                "--epochs is a number above 0 and below 1000000.", "--epochs 应大于 0 且小于 1000000。"
+            )
         images = len(split(given.task, data_root(given.data))["train"])
         recipe = Recipe(steps=math.ceil(given.epochs * images / recipe.size), seed=given.seed)
     if recipe.steps < 1:
         raise PlaygroundError("Training needs at least one step.", "训练至少需要一步。")
     session = Session(given.task, chosen_design(given), given.bank, recipe, Path(given.out), given.data)
-    with tqdm(total=recipe.steps, unit="step", smoothing=0.05) as bar:
+    bars: list[tqdm] = []
 
-        def show(step: int, steps: int, loss: float) -> None:
-            bar.update(step - bar.n)
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+    def show(step: int, steps: int, loss: float) -> None:
+        if not bars:  # a bar above a refusal would hide it
+            bars.append(tqdm(total=steps, initial=step - 1, unit="step", smoothing=0.05))
+        bars[0].update(step - bars[0].n)
+        bars[0].set_postfix(loss=f"{loss:.3f}", refresh=False)
 
+    try:
         card = session.run(show)
+    finally:
+        for bar in bars:
+            bar.close()
     scores = card.metrics["test"]
     words = f"{given.out}: test Dice {scores['dice']} over {scores['n']} images"
     _tell(given, {"task": card.task, "design": session.base.to_link(), "shared": card.shared, "metrics": scores}, words)

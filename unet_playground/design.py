@@ -1,7 +1,6 @@
 """The frozen choice of parts, and how it is written down: as a link, as JSON, as `cbam(order=parallel)`."""
 
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -117,24 +116,25 @@ class Design:
     @classmethod
     def read_link(cls, text: str) -> "tuple[Design, tuple[Text, ...]]":
         """Like `from_link`, but what cannot be understood is left out and reported instead of refused."""
-        design, ignored = cls(), []
-        waiting = list(parse_qsl(text.strip().rpartition("?")[2], keep_blank_values=True))
-        # A choice can become legal once another one is made, so whatever fails is tried again until nothing moves.
-        while waiting:
-            failed = []
-            for key, value in waiting:
+        accepted: dict[str, Any] = {}
+        waiting = dict(parse_qsl(text.strip().rpartition("?")[2], keep_blank_values=True))
+        while True:
+            failed: dict[str, PlaygroundError] = {}
+            for key, value in waiting.items():
                 try:
-                    design = design.replace(**_typed({key: value}))
+                    typed = _typed({key: value})
+                    cls(**accepted, **typed)
+                    accepted |= typed
                 except PlaygroundError as error:
-                    failed.append((key, value, error))
+                    failed[key] = error
+            # A choice can become legal once another one is made, so what failed is tried again until nothing moves.
             if len(failed) == len(waiting):
-                ignored = [
-                    Text(f"Ignored in the link: {error.text.en}", f"已忽略链接中的一项：{error.text.zh}")
-                    for *_, error in failed
-                ]
                 break
-            waiting = [(key, value) for key, value, _ in failed]
-        return design, tuple(ignored)
+            waiting = {key: waiting[key] for key in failed}
+        reasons = [error.text for error in failed.values()]
+        return cls(**accepted), tuple(
+            Text(f"Ignored in the link: {reason.en}", f"已忽略链接中的一项：{reason.zh}") for reason in reasons
+        )
 
     def _canonical(self, slot: str, text: str) -> str:
         choices = [str(choice) for choice in parse_levels(slot, text, self.depth)]
@@ -143,11 +143,8 @@ class Design:
     def _check_numbers(self) -> None:
         for name, (low, high) in NUMBERS.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or not low <= value <= high:
-                raise IllegalDesign(
-                    f"{name}={value} is not possible: {name} is a whole number from {low} to {high}.",
-                    f"{name}={value} 无效：{name} 为 {low} 到 {high} 的整数。",
-                )
+            if type(value) is not int or not low <= value <= high:
+                raise _not_whole(name, value)
         if self.width * 2**self.depth > WIDEST:
             raise IllegalDesign(
                 f"width={self.width} with depth={self.depth} needs {self.width * 2**self.depth} channels; at most "
@@ -157,7 +154,6 @@ class Design:
             )
 
 
-@lru_cache(maxsize=4096)
 def parse_levels(slot: str, text: str, depth: int) -> tuple[Choice, ...]:
     """`a` or `a/b/c/d` as one choice per level, finest first."""
     written = text.split("/")
@@ -188,14 +184,17 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole(name: str, value: Any) -> int:
-    try:
+    if not isinstance(value, bool) and str(value).isdecimal():
         return int(value)
-    except (TypeError, ValueError):
-        low, high = NUMBERS[name]
-        raise IllegalDesign(
-            f"{name}={value} is not possible: {name} is a whole number from {low} to {high}.",
-            f"{name}={value} 无效：{name} 为 {low} 到 {high} 的整数。",
-        ) from None
+    raise _not_whole(name, value)
+
+
+def _not_whole(name: str, value: Any) -> IllegalDesign:
+    low, high = NUMBERS[name]
+    return IllegalDesign(
+        f"{name}={value} is not possible: {name} is a whole number from {low} to {high}.",
+        f"{name}={value} 无效：{name} 为 {low} 到 {high} 的整数。",
+    )
 
 
 SLOT_IDS = tuple(catalogue.id for catalogue in SLOTS)

@@ -31,11 +31,13 @@ class Field:
         low: First input pixel along every side.
         high: Last input pixel along every side.
         through: Gates that make the output depend on the whole image besides; they are held still for the box.
+        held: Gates and sampling positions that depend on a neighbourhood; they are held still for the box as well.
     """
 
     low: tuple[int, ...]
     high: tuple[int, ...]
     through: tuple[str, ...]
+    held: tuple[str, ...] = ()
 
     @property
     def sides(self) -> tuple[int, ...]:
@@ -52,7 +54,7 @@ def receptive_field(design: Design, sides: tuple[int, ...], point: tuple[int, ..
         point: Position of the output pixel.
     """
     spans = [_span(design, side, at, axis) for axis, (side, at) in enumerate(zip(sides, point, strict=True))]
-    return Field(tuple(low for low, _ in spans), tuple(high for _, high in spans), _pooled_gates(design))
+    return Field(tuple(low for low, _ in spans), tuple(high for _, high in spans), *_held_still(design))
 
 
 @lru_cache(maxsize=4096)
@@ -83,11 +85,13 @@ def _wiring(design: Design) -> UNet:
 
 
 @lru_cache(maxsize=256)
-def _pooled_gates(design: Design) -> tuple[str, ...]:
+def _held_still(design: Design) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of what sees the whole image, and of what sees a neighbourhood."""
     freeze = Freeze()
     with torch.no_grad(), _Wiring():
         _wiring(design)(torch.ones(1, 1, *[2 ** (design.depth + 1)] * design.dims, dtype=torch.float64), freeze)
-    return tuple(name for name, gate in freeze.frozen.items() if all(side == 1 for side in gate[2:]))
+    pooled = tuple(name for name, gate in freeze.frozen.items() if all(side == 1 for side in gate[2:]))
+    return pooled, tuple(name for name in freeze.frozen if name not in pooled)
 
 
 class _Wiring(TorchFunctionMode):

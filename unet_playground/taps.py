@@ -10,6 +10,7 @@ A tap also returns the tensor that the network goes on with, so the same names s
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 
@@ -30,9 +31,15 @@ class Tap:
         """
         return gate
 
-    def offsets(self, name: str, offsets: Tensor) -> Tensor:
-        """Displacements of sampling positions, in pixels of the sampled map: (n, dims * taps, *sides)."""
-        return offsets
+    def sampling(self, name: str, values: Tensor, rest: float) -> Tensor:
+        """Where and how strongly a part samples, computed from the image: (n, values per pixel, *sides).
+
+        Args:
+            name: `offsets` (pixels of the sampled map) or `modulation` (a factor per sampling point).
+            values: The computed values.
+            rest: The value at which sampling is that of a plain convolution.
+        """
+        return values
 
     def within(self, place: str) -> "Tap":
         """The same tap, telling names below `place`."""
@@ -63,7 +70,7 @@ class Tape(Tap):
         wanted: Which names to keep; everything by default.
 
     Attributes:
-        features: Name -> feature map, attached to the graph.
+        features: Name -> feature map or sampling values, attached to the graph.
         gates: Name -> attention map.
     """
 
@@ -80,6 +87,9 @@ class Tape(Tap):
         if self.wanted(name):
             self.gates[name] = Gate(gate.detach(), top)
         return gate
+
+    def sampling(self, name: str, values: Tensor, rest: float) -> Tensor:
+        return self(name, values)
 
     def within(self, place: str) -> Tap:
         return Below(self, place)
@@ -101,9 +111,9 @@ class Freeze(Tap):
         self.frozen[name] = tuple(gate.shape)
         return gate.detach().new_ones(gate.shape)
 
-    def offsets(self, name: str, offsets: Tensor) -> Tensor:
-        self.frozen[name] = tuple(offsets.shape)
-        return offsets.detach().new_zeros(offsets.shape)
+    def sampling(self, name: str, values: Tensor, rest: float) -> Tensor:
+        self.frozen[name] = tuple(values.shape)
+        return torch.full_like(values, rest).detach()
 
     def within(self, place: str) -> Tap:
         return Below(self, place)
@@ -122,8 +132,8 @@ class Below(Tap):
     def gate(self, name: str, gate: Tensor, top: float = 1.0) -> Tensor:
         return self.tap.gate(self._full(name), gate, top)
 
-    def offsets(self, name: str, offsets: Tensor) -> Tensor:
-        return self.tap.offsets(self._full(name), offsets)
+    def sampling(self, name: str, values: Tensor, rest: float) -> Tensor:
+        return self.tap.sampling(self._full(name), values, rest)
 
     def within(self, place: str) -> Tap:
         return Below(self.tap, self._full(place))

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unet_playground.errors import Text
+from unet_playground.design import Design
+from unet_playground.errors import IllegalDesign, Text
 from unet_playground.images import Picture
 from unet_playground.registry import Catalogue, Chinese, Paper
 
@@ -30,11 +31,23 @@ class Task:
 
     Attributes:
         channels: Channels of the network's input.
+        dims: Of its images.
         labels: The classes, background first.
     """
 
     channels: ClassVar[int] = 3
+    dims: ClassVar[int] = 2
     labels: ClassVar[tuple[Label, ...]]
+
+    @classmethod
+    def check_dims(cls, design: Design) -> None:
+        """Refuse a design for volumes where the task has images, and the reverse."""
+        if design.dims != cls.dims:
+            raise IllegalDesign(
+                f"dims={design.dims} does not fit this task, whose images have {cls.dims} dimensions: "
+                f"choose dims={cls.dims}.",
+                f"dims={design.dims} 不适合此任务（图像为 {cls.dims} 维）：请选择 dims={cls.dims}。",
+            )
 
     def prepare(self, picture: Picture) -> Tensor:
         """The network's input, float32 (channels, h, w), of a picture of any size."""

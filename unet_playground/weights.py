@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -23,6 +24,9 @@ from unet_playground.tasks import tasks
 FORMAT = 1
 SHARD = 9_000_000
 """Bytes of weights in one file; hosts of code refuse larger files."""
+
+# The seed of fresh weights is a global of PyTorch.
+_seeding = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def load(task: str, design: Design, weights: str = "auto") -> UNet:
             f"未知的权重“{weights}”；可选 auto、shared、solo。",
         )
     made = tasks[task].make
+    made.check_dims(design)
     for store in stores(task):
         kind = "shared" if store.card.shared else "solo"
         if weights in ("auto", kind) and store.card.serves(design):
@@ -132,7 +137,7 @@ def load(task: str, design: Design, weights: str = "auto") -> UNet:
             f"There are no {weights} weights for {task} with {design.to_link()}; choose weights=auto or train them.",
             f"{task} 没有适用于 {design.to_link()} 的 {weights} 权重；请用 weights=auto 或先训练。",
         )
-    with torch.random.fork_rng(devices=[]):
+    with _seeding, torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = UNet(design, made.channels, len(made.labels))
     return _frozen(network, Origin(task, "untrained", ""))
@@ -166,9 +171,11 @@ def read_card(path: Path) -> Card:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         card = Card(**{**values, "files": tuple(values["files"])})
+        Design.from_json(card.design)
+        plain = all(Path(file["name"]).name == file["name"] and file["bytes"] and file["sha256"] for file in card.files)
     except (OSError, ValueError, TypeError, KeyError):
         raise _damaged(path.parent.parent.name) from None
-    if card.format != FORMAT or any(os.sep in file["name"] for file in card.files):
+    if card.format != FORMAT or not plain:
         raise _damaged(path.parent.parent.name)
     return card
 

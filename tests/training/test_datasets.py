@@ -94,6 +94,16 @@ def test_labels_belong_to_images_by_stem_alone_or_before_an_underscore(tmp_path:
     assert found == {"a.png": "a_mask.png", "b.tif": "b.png", "ab.png": "ab_label_2.png"}
 
 
+def test_a_label_goes_to_the_image_with_the_longest_stem(tmp_path: Path):
+    images, labels = tmp_path / "images", tmp_path / "labels"
+    for folder, names in ((images, ("a.png", "a_b.png")), (labels, ("a_mask.png", "a_b_mask.png"))):
+        folder.mkdir()
+        for name in names:
+            (folder / name).touch()
+    found = {sample.image.name: sample.label.name for sample in pair(images, labels)}
+    assert found == {"a.png": "a_mask.png", "a_b.png": "a_b_mask.png"}
+
+
 def test_images_and_labels_may_share_a_folder(tmp_path: Path):
     for name in ("a.png", "a_mask.png"):
         (tmp_path / name).touch()

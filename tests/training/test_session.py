@@ -82,6 +82,14 @@ def test_an_unfinished_training_of_another_kind_is_not_continued(scenes: Path, t
         _session(tmp_path / "run", scenes, shared=False).run()
 
 
+def test_a_damaged_checkpoint_is_refused(scenes: Path, tmp_path: Path):
+    _break_off(_session(tmp_path / "run", scenes), 3)
+    path = tmp_path / "run" / "resume.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UnusableWeights):
+        _session(tmp_path / "run", scenes).run()
+
+
 def test_the_card_says_what_the_weights_are(finished: Path):
     card = json.loads((finished / "card.json").read_text("utf-8"))
     assert {"format", "task", "design", "shared", "files", "recipe", "data", "metrics", "versions"} <= set(card)

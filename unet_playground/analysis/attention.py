@@ -115,19 +115,15 @@ def attention_maps(model: UNet, image: Tensor, target: Target) -> AttentionMaps:
         mask = read_out(model(image, tape)).mask == target.label
         maps = []
         for name, gate in tape.gates.items():
-            values = _values(gate)
-            if values is not None:
-                flattened = read_out(model(image, Flatten(name))).mask == target.label
-                maps.append(AttentionMap(name, values, gate.top, _dice(mask, flattened)))
+            flattened = read_out(model(image, Flatten(name))).mask == target.label
+            maps.append(AttentionMap(name, _values(gate), gate.top, _dice(mask, flattened)))
     return AttentionMaps(tuple(sorted(maps, key=lambda one: one.level)))
 
 
-def _values(gate: Gate) -> NDArray[np.float32] | None:
-    """One map or one vector; a gate that is neither (the modulation of sampling points) is no attention."""
+def _values(gate: Gate) -> NDArray[np.float32]:
+    """The one map (h, w) of a gate for places, or the one vector of a gate for channels."""
     values = gate.values[0].float().cpu()
-    if all(side == 1 for side in values.shape[1:]) and values.shape[0] > 1:
-        return values.flatten().numpy()
-    return values[0].numpy() if values.shape[0] == 1 else None
+    return values[0].numpy() if values.shape[0] == 1 else values.flatten().numpy()
 
 
 def _dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

@@ -1,5 +1,6 @@
 """Which input pixels really move one output pixel, beside the pixels that could."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ class EffectiveField:
         theory: The box of all pixels that can reach it.
         radius_50: Distance in pixels within which half of the energy lies.
         radius_95: Likewise 95%.
-        outside: Share of the energy outside the box; only gates that see the whole image can bring it there.
+        outside: Share of the energy outside the box; only what is held still for the box can bring it there.
     """
 
     point: tuple[int, int]
@@ -40,10 +41,16 @@ class EffectiveField:
         """How much of the effective field lies outside the theoretical one."""
         share = f"{100 * self.outside:.2g}%" if self.outside > 1e-9 else "0%"
         if self.theory.through:
-            names = ", ".join(self.theory.through)
+            names = ", ".join(_kinds(self.theory.through))
             return Text(
-                f"{share} of the energy lies outside the box; it comes through {names}, which see the whole image.",
-                f"{share} 的能量在方框之外，来自能看到整幅图的 {names}。",
+                f"{share} of the energy lies outside the box: {names} see the whole image.",
+                f"{share} 的能量在方框之外：{names} 能看到整幅图。",
+            )
+        if self.theory.held:
+            names = ", ".join(_kinds(self.theory.held))
+            return Text(
+                f"{share} of the energy lies outside the box, for which {names} are held still; they look further.",
+                f"{share} 的能量在方框之外；计算方框时 {names} 视为固定，而它们看得更远。",
             )
         return Text(
             f"{share} of the energy lies outside the theoretical box (0% is right: nothing here sees further).",
@@ -107,3 +114,8 @@ def _outside(energy: NDArray[np.float32], theory: Field) -> float:
     total = float(energy.sum(dtype=np.float64))
     inside = float(energy[top : bottom + 1, left : right + 1].sum(dtype=np.float64))
     return max(0.0, 1 - inside / total) if total else 0.0
+
+
+def _kinds(names: tuple[str, ...]) -> list[str]:
+    """Names without their level: `skip.0.channel` and `skip.1.channel` are both `skip.channel`."""
+    return list(dict.fromkeys(re.sub(r"\.\d+", "", name) for name in names))

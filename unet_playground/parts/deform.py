@@ -29,8 +29,9 @@ class DeformableConvolution(nn.Module):
 
     def forward(self, x: Tensor, tap: Tap = IGNORE) -> Tensor:
         predicted = self.predictor(x)
-        offsets = tap.offsets("offsets", predicted[:, : self.dims * self.taps])
-        modulation = tap.gate("modulation", 2 * torch.sigmoid(predicted[:, self.dims * self.taps :]), top=2.0)
+        offsets = tap.sampling("offsets", predicted[:, : self.dims * self.taps], rest=0)
+        modulation = 2 * torch.sigmoid(predicted[:, self.dims * self.taps :])
+        modulation = tap.sampling("modulation", modulation, rest=1)
         return self.convolution(self.sample(x, offsets, modulation))
 
     def sample(self, x: Tensor, offsets: Tensor, modulation: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class Bilinear(Up):
 @ups.register(
     "transposed",
     title="Transposed convolution",
-    formula=r"$y(2p + k) \mathrel{+}= W_k^{T} x(p)$",
+    formula=r"$y(2p + k) = W_k^{T} x(p) + b$",
     paper=Paper("Ronneberger et al.", 2015, "U-Net", "arXiv:1505.04597"),
     zh=Chinese(
         "转置卷积",

@@ -141,18 +141,24 @@ def read(sample: Sample, task: Task) -> Example:
 
 def pair(images: Path, labels: Path) -> list[Sample]:
     """Images and labels of two folders: a label belongs to the image whose stem it has, alone or followed by `_`."""
-    found = []
     for folder in (images, labels):
         if not folder.is_dir():
             raise MissingData(f"There is no folder {folder.name}; name an existing one.", f"没有文件夹 {folder.name}。")
-    candidates = sorted(path for path in labels.iterdir() if path.is_file())
-    for image in sorted(path for path in images.iterdir() if path.is_file()):
-        own = [path for path in candidates if path.stem == image.stem or path.stem.startswith(f"{image.stem}_")]
-        if own and image != own[0]:
-            found.append(Sample(image, own[0]))
+    files = sorted(path for path in images.iterdir() if path.is_file())
+    owners: dict[Path, Path] = {}
+    for label in sorted(path for path in labels.iterdir() if path.is_file()):
+        own = [image for image in files if image != label and _belongs(label, image)]
+        if own:
+            # `a_b_mask` belongs to `a_b` rather than to `a`.
+            owners.setdefault(max(own, key=lambda image: len(image.stem)), label)
+    found = [Sample(image, owners[image]) for image in files if image in owners]
     if not found:
         raise MissingData(
             "No label has the stem of an image; name labels like their images, with or without a suffix after _.",
             "没有标注与图像同名；标注应与图像同名，可在 _ 之后加后缀。",
         )
     return found
+
+
+def _belongs(label: Path, image: Path) -> bool:
+    return label.stem == image.stem or label.stem.startswith(f"{image.stem}_")

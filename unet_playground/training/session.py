@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 from torch import Tensor
 
 from unet_playground import __version__
 from unet_playground.design import Design
-from unet_playground.errors import UnusableWeights
+from unet_playground.errors import PlaygroundError, UnusableWeights
 from unet_playground.model import UNet
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Sample, data_root, datasets, read, split, split_hash
@@ -52,10 +53,11 @@ class Session:
     def run(self, progress: Progress = lambda step, steps, loss: None) -> Card:
         """Train to the end, from the last checkpoint if there is one, and give the card."""
         task = tasks[self.task].make()
+        task.check_dims(self.base)
         parts = split(self.task, data_root(self.data))
         bank = Bank(self.base, task.channels, len(task.labels), self.shared, self.recipe.seed)
         trainer = Trainer(bank, self.recipe, [read(sample, task) for sample in parts["train"]])
-        self.out.mkdir(parents=True, exist_ok=True)
+        self._open_folder()
         self._resume(trainer)
         self._train(trainer, progress)
         card = self._card(trainer, parts, self._score(bank, parts["test"]))
@@ -63,6 +65,15 @@ class Session:
         card = write(self.out, kept, card)
         self._state.unlink(missing_ok=True)
         return card
+
+    def _open_folder(self) -> None:
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlaygroundError(
+                f"{self.out.name} is no folder that can be written ({error.strerror}); choose another --out.",
+                f"{self.out.name} 不是可写的文件夹（{error.strerror}）；请换一个 --out。",
+            ) from None
 
     def _train(self, trainer: Trainer, progress: Progress) -> None:
         started, begun, mean = time.monotonic(), trainer.step, 0.0
@@ -121,8 +132,15 @@ class Session:
     def _resume(self, trainer: Trainer) -> None:
         if not self._state.exists():
             return
-        arrays = load_arrays(self._state.read_bytes())
-        note = json.loads(arrays.pop("note").tobytes())
+        try:
+            arrays = load_arrays(self._state.read_bytes())
+            note = json.loads(arrays.pop("note").tobytes())
+        except (SafetensorError, ValueError, KeyError):
+            raise UnusableWeights(
+                f"The unfinished training in {self.out.name} is damaged; remove resume.safetensors or choose another "
+                "--out.",
+                f"{self.out.name} 中未完成的训练已损坏；请删除 resume.safetensors，或换一个 --out。",
+            ) from None
         if note["plan"] != self._plan():
             raise UnusableWeights(
                 f"{self.out.name} holds an unfinished training of another kind; finish it or choose another --out.",

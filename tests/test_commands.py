@@ -1,0 +1,238 @@
+"""The command line does what it promises and says in one sentence what it cannot do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.training.scenes import scene, write_scenes
+from unet_playground import Design, catalogues
+from unet_playground.__main__ import main
+from unet_playground.cost import cost
+from unet_playground.design import SLOT_IDS
+
+SMALL = ["--depth", "1", "--width", "2"]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "secret-folder" / "scan.png"
+    path.parent.mkdir()
+    Image.fromarray(scene(0)[0]).save(path)
+    return path
+
+
+def _answer(capsys: Capture, *words: object) -> dict[str, Any]:
+    """The JSON that a command prints when it succeeds."""
+    assert main([*map(str, words), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert printed.out.count("\n") == 1
+    return json.loads(printed.out)
+
+
+def _refusal(capsys: Capture, *words: object) -> str:
+    """The sentence that a command refuses with: exit status 2, one line on stderr, nothing on stdout."""
+    try:
+        status = main([*map(str, words)])
+    except SystemExit as stop:
+        status = stop.code
+    printed = capsys.readouterr()
+    assert status == 2
+    assert printed.out == ""
+    assert printed.err.endswith(".\n")
+    assert printed.err.count("\n") == 1
+    assert "Traceback" not in printed.err
+    assert "secret-folder" not in printed.err
+    return printed.err.strip()
+
+
+def test_options_lists_every_catalogue_with_its_texts(capsys: Capture):
+    listed = _answer(capsys, "options")
+    assert list(listed)[:6] == list(SLOT_IDS)
+    assert {"task", "analysis", "preset"} <= set(listed)
+    for id, entries in listed.items():
+        assert [entry["id"] for entry in entries] == list(catalogues[id])
+        assert all(entry["title"] and entry["summary"] for entry in entries)
+
+
+def test_options_reads_as_a_table(capsys: Capture):
+    assert main(["options"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "skip:" in lines
+    assert any(line.split()[:1] == ["attention-gate"] for line in lines)
+
+
+def test_cost_counts_the_design_that_the_flags_describe(capsys: Capture):
+    counted = _answer(capsys, "cost", "--skip", "dense", "--up", "bilinear(kernel=1)", "--width", 8, "--size", 64)
+    design = Design(skip="dense", up="bilinear(kernel=1)", width=8)
+    assert counted["design"] == design.to_link()
+    assert counted["parameters"] == cost(design, 64).parameters
+    assert counted["macs"] == cost(design, 64).macs
+    assert counted["activation_bytes"] == cost(design, 64).activation_bytes
+    assert counted["receptive_field"]["sides"] == [64, 64]
+
+
+def test_flags_change_a_link_or_a_preset(capsys: Capture):
+    assert _answer(capsys, "cost", "--design", "skip=add&width=8", "--width", 4)["design"] == (
+        Design(skip="add", width=4).to_link()
+    )
+    changed = _answer(capsys, "cost", "--preset", "attention-unet", "--up", "transposed")["design"]
+    assert changed == Design(skip="attention-gate").to_link()
+    assert _answer(capsys, "cost", "--preset", "unet-2015")["design"] == Design().to_link()
+
+
+def test_segment_writes_labels_of_the_size_of_the_image(
+    capsys: Capture, image: Path, tmp_path: Path, all_nucleus: Design
+):
+    out, probability = tmp_path / "new" / "mask.png", tmp_path / "p.npy"
+    words = ["segment", image, "--task", "nuclei", "--out", out, "--probability", probability, *SMALL]
+    answer = _answer(capsys, *words)
+    mask = np.array(Image.open(out))
+    assert mask.shape == (24, 28)
+    assert mask.dtype == np.uint8
+    assert (mask == 1).all()
+    assert np.load(probability).shape == (2, 24, 28)
+    assert np.load(probability).dtype == np.float32
+    assert {"task", "design", "weights", "classes", "pixels", "seconds"} <= set(answer)
+    assert (answer["task"], answer["design"]) == ("nuclei", all_nucleus.to_link())
+    assert answer["weights"] == "solo"
+    assert answer["classes"] == ["background", "nucleus"]
+    assert answer["pixels"] == {"background": 0, "nucleus": 24 * 28}
+
+
+def test_segment_says_when_weights_are_untrained(capsys: Capture, image: Path, tmp_path: Path, checkpoints: Path):
+    answer = _answer(capsys, "segment", image, "--task", "nuclei", "--out", tmp_path / "m.png", *SMALL)
+    assert answer["weights"] == "untrained"
+
+
+@pytest.mark.parametrize("method", catalogues["analysis"])
+@pytest.mark.parametrize("point", [(), ("--point", 3, 20)])
+def test_explain_writes_picture_numbers_and_text(
+    capsys: Capture, image: Path, tmp_path: Path, checkpoints: Path, method: str, point: tuple[object, ...]
+):
+    out = tmp_path / "explained"
+    words = ["--attention", "cbam", "--method", method, "--out", out, *SMALL, *point]
+    answer = _answer(capsys, "explain", image, "--task", "nuclei", *words)
+    assert answer["method"] == method
+    assert answer["target"] == {"class": 1, "point": list(point[1:]) or None}
+    assert sorted(path.name for path in out.iterdir()) == sorted(answer["files"])
+    assert {f"{method}.png", f"{method}.txt"} < set(answer["files"])
+    assert answer["check"] in (out / f"{method}.txt").read_text("utf-8")
+    picture = Image.open(out / f"{method}.png")
+    assert min(picture.size) > 300
+    assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10
+    arrays = [np.load(path) for path in out.glob("*.npy")]
+    assert arrays
+    assert all(array.dtype == np.float32 for array in arrays)
+
+
+def test_evaluate_scores_a_known_case(capsys: Capture, tmp_path: Path, all_nucleus: Design):
+    # The installed weights call every pixel a nucleus: Dice is 2 true / (true + all).
+    shares = {"plain": 60, "suffixed": 120, "empty": 0}
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for name, inside in shares.items():
+        labels = np.zeros((10, 12), np.uint16)
+        labels.flat[:inside] = 1 + np.arange(inside) % 300
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (10, 12), np.uint8)).save(
+            tmp_path / "images" / f"{name}.png"
+        )
+        suffix = "_label_7" if name == "suffixed" else ""
+        Image.fromarray(labels).save(tmp_path / "labels" / f"{name}{suffix}.png")
+    words = ["--images", tmp_path / "images", "--labels", tmp_path / "labels", *SMALL]
+    answer = _answer(capsys, "evaluate", "--task", "nuclei", *words)
+    dices = {"plain": 2 * 60 / 180, "suffixed": 1.0, "empty": 0.0}
+    assert {one["name"]: one["dice"] for one in answer["per_image"]} == pytest.approx(dices)
+    assert answer["n"] == 3
+    assert answer["dice"] == pytest.approx(np.mean(list(dices.values())), abs=1e-4)
+    assert answer["dice_pooled"] == pytest.approx(2 * 180 / (180 + 360), abs=1e-4)
+    assert answer["iou"] == pytest.approx((0.5 + 1 + 0) / 3, abs=1e-4)
+    assert {"boundary_f1"} <= set(answer)
+
+
+def test_train_writes_weights_that_segment_uses(
+    capsys: Capture, image: Path, tmp_path: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+):
+    root, out = write_scenes(tmp_path / "data"), checkpoints / "nuclei" / "mine"
+    assert main(["train", "--task", "nuclei", "--data", str(root), "--steps", "1", "--out", str(out), *SMALL]) == 0
+    assert "test Dice" in capsys.readouterr().out
+    assert json.loads((out / "card.json").read_text())["recipe"]["steps"] == 1
+    answer = _answer(capsys, "segment", image, "--task", "nuclei", "--out", tmp_path / "m.png", *SMALL)
+    assert answer["weights"] == "solo"
+
+
+SEGMENT = ["--task", "nuclei", "--out", "{tmp}/m.png"]
+REFUSED = [
+    (["segment", "{tmp}/secret-folder/missing.png", *SEGMENT], "missing.png"),
+    (["segment", "{tmp}/secret-folder/attic", *SEGMENT], "No file called attic can be opened"),
+    (["segment", "{text}", *SEGMENT], "other kinds are not read"),
+    (["segment", "{cut}", *SEGMENT], "damaged, cut short"),
+    (["segment", "{image}", "--task", "brains", "--out", "{tmp}/m.png"], "Unknown task"),
+    (["segment", "{image}", *SEGMENT, "--weights", "best"], "choose auto, shared or solo"),
+    (["segment", "{image}", *SEGMENT, "--weights", "shared"], "There are no shared weights"),
+    (["segment", "{image}", "--task", "nuclei", "--out", "{tmp}/secret-folder/attic"], "attic could not be written"),
+    (["segment", "{image}", "--task", "nuclei", "--out", "{image}/m.png"], "could not be written"),
+    (["segment", "{image}", *SEGMENT, "--dims", "3"], "dims"),
+    (["segment", "{image}"], "--task"),
+    (["segment", "{image}", *SEGMENT, "--skip", "teleport"], "Unknown skip"),
+    (["cost", "--design", "colour=red"], "Unknown key"),
+    (["cost", "--design", "skip=none&attention=se"], "lets nothing cross"),
+    (["cost", "--preset", "huge"], "Unknown preset"),
+    (["cost", "--preset", "classic", "--design", "skip=add"], "give one"),
+    (["cost", "--attention", "cbam(order=sideways)"], "order can be sequential, parallel"),
+    (["cost", "--depth", "9"], "depth is a whole number from 1 to 6"),
+    (["cost", "--depth", "two"], "--depth"),
+    (["cost", "--size", "0"], "--size 0"),
+    (["cost", "--size", "5000"], "--size 5000"),
+    (["cost", "--colour", "red"], "--colour"),
+    (["paint"], "paint"),
+    ([], "COMMAND"),
+    (["explain", "{image}", *SEGMENT, "--method", "magic"], "Unknown analysis"),
+    (["explain", "{image}", *SEGMENT, "--method", "attention", "--target", "7"], "Class 7 does not exist"),
+    (["explain", "{image}", *SEGMENT, "--method", "receptive-field", "--point", "99", "0"], "outside the image"),
+    (["evaluate", "--task", "nuclei", "--images", "{tmp}/secret-folder", "--labels", "{tmp}/no"], "no folder no"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--data", "{tmp}/nowhere"], "No folder with data sets"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--steps", "0", "--data", "{tmp}"], "at least one step"),
+    (
+        ["train", "--task", "nuclei", "--out", "{image}", "--steps", "1", "--data", "{tmp}/data", "--width", "1"],
+        "scan.png",
+    ),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--epochs", "nan", "--data", "{tmp}/data"], "epochs"),
+    (["train", "--task", "brains", "--out", "{tmp}/run", "--data", "{tmp}"], "Unknown"),
+]
+
+
+@pytest.mark.parametrize(("words", "reason"), REFUSED, ids=lambda value: value if isinstance(value, str) else "")
+def test_wrong_input_is_refused_in_one_sentence(
+    capsys: Capture, image: Path, tmp_path: Path, checkpoints: Path, words: list[str], reason: str
+):
+    text, cut = image.with_name("notes.png"), image.with_name("cut.png")
+    (image.parent / "attic").mkdir()
+    write_scenes(tmp_path / "data")
+    text.write_text("Dear diary")
+    cut.write_bytes(image.read_bytes()[:200])
+    places = {"tmp": tmp_path, "image": image, "text": text, "cut": cut}
+    refusal = _refusal(capsys, *(word.format(**places) for word in words))
+    assert reason in refusal
+
+
+def test_a_label_of_another_size_is_refused(capsys: Capture, tmp_path: Path, all_nucleus: Design):
+    for folder, side in (("images", 10), ("labels", 11)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.zeros((side, 10), np.uint8)).save(tmp_path / folder / "a.png")
+    words = ["--images", tmp_path / "images", "--labels", tmp_path / "labels", *SMALL]
+    assert "a label has the size of its image" in _refusal(capsys, "evaluate", "--task", "nuclei", *words)
+
+
+def test_help_lists_the_environment(capsys: Capture):
+    with pytest.raises(SystemExit) as stop:
+        main(["serve", "--help"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    for name in ("DATA", "CHECKPOINTS", "DEVICE", "MAX_MEGAPIXELS", "MAX_FILE_MB"):
+        assert f"UNET_PLAYGROUND_{name}" in shown

@@ -1,0 +1,239 @@
+"""Stored weights: small files, honest cards, and no way in for damaged or hostile ones."""
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from unet_playground import Design, PlaygroundError, UNet, load_model
+from unet_playground.errors import UnusableWeights
+from unet_playground.weights import Card, read_card, replace_file, stores, write
+
+DESIGN = Design(depth=1, width=2)
+
+
+@pytest.fixture
+def folder(checkpoints: Path, install: Callable[..., Card]) -> Path:
+    """Weights of DESIGN, trained alone."""
+    install(UNet(DESIGN))
+    return checkpoints / "nuclei" / "solo"
+
+
+def _rewrite(folder: Path, content: bytes) -> None:
+    """Put other bytes in the place of the weights, with a card that agrees."""
+    import hashlib
+
+    values = json.loads((folder / "card.json").read_text())
+    values["files"] = [
+        {"name": "weights-0.safetensors", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    ]
+    (folder / "weights-0.safetensors").write_bytes(content)
+    (folder / "card.json").write_text(json.dumps(values))
+
+
+def _assert_refused(weights: str = "auto") -> None:
+    with pytest.raises(UnusableWeights) as refusal:
+        load_model("nuclei", DESIGN, weights)
+    assert "nuclei" in refusal.value.text.en
+    assert "\n" not in refusal.value.text.en
+    assert "/" not in refusal.value.text.en
+    assert refusal.value.text.zh.endswith("。")
+
+
+def test_stored_weights_come_back_in_half_precision(install: Callable[..., Card]):
+    network = UNet(DESIGN)
+    card = install(network)
+    model = load_model("nuclei", DESIGN)
+    for name, parameter in network.named_parameters():
+        assert torch.equal(model.get_parameter(name), parameter.detach().half().float())
+    assert model.origin is not None
+    assert (model.origin.task, model.origin.weights, model.origin.sha256) == ("nuclei", "solo", card.sha256)
+
+
+def test_a_loaded_model_is_frozen_and_in_evaluation_mode(folder: Path):
+    model = load_model("nuclei", DESIGN)
+    assert not model.training
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_files_stay_below_ten_megabytes(tmp_path: Path):
+    tensors = {f"layer.{number}": torch.randn(1200, 1000) for number in range(10)}
+    card = write(tmp_path, tensors, Card("nuclei", DESIGN.to_json(), shared=True))
+    sizes = [path.stat().st_size for path in tmp_path.glob("*.safetensors")]
+    assert len(sizes) == len(card.files) == 4
+    assert max(sizes) < 10_000_000
+    assert sorted(sizes) == sorted(file["bytes"] for file in card.files)
+    assert read_card(tmp_path / "card.json") == card
+
+
+def test_a_bank_draws_its_tensors_from_all_files(checkpoints: Path):
+    network = UNet(DESIGN)
+    filler = {f"unused.{number}": torch.zeros(2200, 1000) for number in range(3)}
+    tensors = {**network.state_dict(), **filler, "a": torch.zeros(2200, 1000)}
+    card = write(checkpoints / "nuclei" / "bank", tensors, Card("nuclei", DESIGN.to_json(), shared=True))
+    assert len(card.files) > 1
+    model = load_model("nuclei", DESIGN, "shared")
+    assert torch.equal(model.head.weight, network.head.weight.detach().half().float())  # type: ignore[union-attr]
+
+
+def test_solo_weights_come_before_shared_ones(install: Callable[..., Card]):
+    shared = install(UNet(DESIGN), "a-bank", shared=True)
+    solo = install(UNet(DESIGN), "solo")
+    found = {kind: load_model("nuclei", DESIGN, kind).origin for kind in ("auto", "solo", "shared")}
+    assert {kind: origin and origin.sha256 for kind, origin in found.items()} == {
+        "auto": solo.sha256,
+        "solo": solo.sha256,
+        "shared": shared.sha256,
+    }
+    assert [store.card.shared for store in stores("nuclei")] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("design", "served"),
+    [
+        (DESIGN.replace(skip="add"), True),
+        (DESIGN.replace(up="bilinear"), True),
+        (DESIGN.replace(skip="add(scalar=true)"), False),
+        (DESIGN.replace(width=3), False),
+        (DESIGN.replace(depth=2), False),
+        (DESIGN.replace(dims=3), False),
+    ],
+    ids=str,
+)
+def test_a_bank_serves_all_designs_of_its_size_with_default_options(design: Design, served: bool):
+    assert Card("nuclei", DESIGN.to_json(), shared=True).serves(design) == served
+    assert not Card("nuclei", DESIGN.to_json(), shared=False).serves(design)
+
+
+def test_without_weights_a_model_is_untrained_and_always_the_same(checkpoints: Path):
+    one, other = load_model("nuclei", DESIGN), load_model("nuclei", DESIGN)
+    assert one.origin is not None
+    assert one.origin.weights == "untrained"
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    for kind in ("solo", "shared"):
+        with pytest.raises(UnusableWeights, match=f"no {kind} weights for nuclei"):
+            load_model("nuclei", DESIGN, kind)
+
+
+def test_unknown_kinds_of_weights_are_refused(checkpoints: Path):
+    with pytest.raises(UnusableWeights, match="choose auto, shared or solo"):
+        load_model("nuclei", DESIGN, "best")
+
+
+def test_loading_moves_no_random_numbers(checkpoints: Path):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    load_model("nuclei", DESIGN)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("at", [0, 40, -1])
+def test_a_flipped_byte_is_refused(folder: Path, at: int):
+    path = folder / "weights-0.safetensors"
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    _assert_refused()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "longer", "empty", "missing"])
+def test_a_file_of_another_size_is_refused(folder: Path, damage: str):
+    path = folder / "weights-0.safetensors"
+    content = path.read_bytes()
+    path.write_bytes({"truncated": content[:-10], "longer": content + b"\0"}.get(damage, b""))
+    if damage == "missing":
+        path.unlink()
+    _assert_refused()
+
+
+def _state() -> dict[str, torch.Tensor]:
+    return {name: tensor.half().contiguous() for name, tensor in UNet(DESIGN).state_dict().items()}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(folder: Path, value: float):
+    state = _state()
+    state["head.weight"][0, 0] = value
+    _rewrite(folder, save(state))
+    _assert_refused()
+
+
+def test_weights_of_another_shape_are_refused(folder: Path):
+    _rewrite(folder, save({**_state(), "head.weight": torch.zeros(3, 2, 1, 1).half()}))
+    _assert_refused()
+
+
+def test_a_missing_tensor_is_refused(folder: Path):
+    state = _state()
+    del state["head.bias"]
+    _rewrite(folder, save(state))
+    _assert_refused()
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickle_is_never_opened(folder: Path, tmp_path: Path):
+    for content in (pickle.dumps(Bomb(tmp_path / "boom")), b"\x80\x04."):
+        _rewrite(folder, content)
+        _assert_refused()
+    assert not (tmp_path / "boom").exists()
+    pickle.loads(pickle.dumps(Bomb(tmp_path / "boom")))
+    assert (tmp_path / "boom").exists()
+
+
+DAMAGED_CARDS = {
+    "no JSON": "{",
+    "a list": "[]",
+    "empty": "{}",
+    "not UTF-8": "\udcff",
+    "an unknown key": {"surprise": 1},
+    "another format": {"format": 2},
+    "no files": {"files": None},
+    "files that are numbers": {"files": [1]},
+    "files without a name": {"files": [{}]},
+    "files without a hash": {"files": [{"name": "weights-0.safetensors", "bytes": 1}]},
+    "a file elsewhere": {"files": [{"name": "../weights-0.safetensors", "bytes": 1, "sha256": ""}]},
+    "a design that is no dict": {"design": 5},
+    "a design that is none": {"design": {"format": 1, "skip": "teleport"}},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_CARDS)
+def test_a_damaged_card_is_refused(folder: Path, damage: str):
+    change, path = DAMAGED_CARDS[damage], folder / "card.json"
+    if isinstance(change, str):
+        path.write_bytes(change.encode("utf-8", "surrogateescape"))
+    else:
+        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(PlaygroundError) as refusal:
+        load_model("nuclei", DESIGN)
+    assert "\n" not in refusal.value.text.en
+
+
+def test_replacing_a_file_is_all_or_nothing(tmp_path: Path):
+    path = tmp_path / "card.json"
+    replace_file(path, b"old")
+    with pytest.raises(TypeError):
+        replace_file(path, "text is no bytes")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"old"
+    replace_file(path, b"new")
+    assert path.read_bytes() == b"new"
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        replace_file(tmp_path / "taken", b"new")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["card.json", "taken"]
