@@ -8,6 +8,12 @@ from unet_playground.registry import Catalogue, Chinese, Paper
 
 presets: Catalogue[Callable[[], Design]] = Catalogue("preset", Text("Preset", "预设"))
 
+
+def preset_of(design: Design) -> str | None:
+    """The id of the preset that is this design, if there is one."""
+    return next((entry.id for entry in presets.entries() if entry.make() == design), None)
+
+
 RONNEBERGER = Paper("Ronneberger et al.", 2015, "U-Net", "arXiv:1505.04597")
 
 

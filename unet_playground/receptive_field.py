@@ -7,7 +7,8 @@ the sides, so each side is asked alone, on an image that is one pixel thin along
 part: a new part is covered when it tells its gates and offsets to the tap.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -43,6 +44,11 @@ class Field:
     def sides(self) -> tuple[int, ...]:
         """Length of the box along every side, in pixels."""
         return tuple(high - low + 1 for low, high in zip(self.low, self.high, strict=True))
+
+
+def kinds(names: Sequence[str]) -> list[str]:
+    """Names without their level: `skip.0.channel` and `skip.1.channel` are both `skip.channel`."""
+    return list(dict.fromkeys(re.sub(r"\.\d+", "", name) for name in names))
 
 
 def receptive_field(design: Design, sides: tuple[int, ...], point: tuple[int, ...]) -> Field:

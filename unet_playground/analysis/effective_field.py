@@ -1,6 +1,5 @@
 """Which input pixels really move one output pixel, beside the pixels that could."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from unet_playground.analysis.base import Target, analyses
 from unet_playground.errors import Text
 from unet_playground.model import UNet
-from unet_playground.receptive_field import Field, receptive_field
+from unet_playground.receptive_field import Field, kinds, receptive_field
 from unet_playground.registry import Chinese, Paper
 
 
@@ -39,17 +38,17 @@ class EffectiveField:
     @property
     def check(self) -> Text:
         """How much of the effective field lies outside the theoretical one."""
-        share = f"{100 * self.outside:.2g}%" if self.outside > 1e-9 else "0%"
+        share = f"{100 * self.outside:.2f}%" if self.outside >= 5e-5 else "0%" if self.outside < 1e-9 else "<0.01%"
         if self.theory.through:
-            names = ", ".join(_kinds(self.theory.through))
+            names = ", ".join(kinds(self.theory.through))
             return Text(
-                f"{share} of the energy lies outside the box: {names} see the whole image.",
+                f"{share} of the energy lies outside the box: {names} takes in the whole image.",
                 f"{share} 的能量在方框之外：{names} 能看到整幅图。",
             )
         if self.theory.held:
-            names = ", ".join(_kinds(self.theory.held))
+            names = ", ".join(kinds(self.theory.held))
             return Text(
-                f"{share} of the energy lies outside the box, for which {names} are held still; they look further.",
+                f"{share} of the energy lies outside the box, for which {names} is held still; it looks further.",
                 f"{share} 的能量在方框之外；计算方框时 {names} 视为固定，而它们看得更远。",
             )
         return Text(
@@ -114,8 +113,3 @@ def _outside(energy: NDArray[np.float32], theory: Field) -> float:
     total = float(energy.sum(dtype=np.float64))
     inside = float(energy[top : bottom + 1, left : right + 1].sum(dtype=np.float64))
     return max(0.0, 1 - inside / total) if total else 0.0
-
-
-def _kinds(names: tuple[str, ...]) -> list[str]:
-    """Names without their level: `skip.0.channel` and `skip.1.channel` are both `skip.channel`."""
-    return list(dict.fromkeys(re.sub(r"\.\d+", "", name) for name in names))

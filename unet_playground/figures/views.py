@@ -50,14 +50,15 @@ def draw_field(result: EffectiveField, picture: Picture) -> Figure:
     panel.imshow(0.7 * gray(picture), cmap="gray", vmin=0, vmax=1)
     shown = panel.imshow(size, cmap="viridis", vmin=0, vmax=1, alpha=np.clip(2 * size, 0, 1))
     (top, left), (height, width) = result.theory.low, result.theory.sides
-    row, column = result.point
     panel.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="white", linewidth=1.2))
-    for radius, style in ((result.radius_50, "-"), (result.radius_95, "--")):
-        panel.add_patch(Circle((column, row), max(radius, 0.5), fill=False, edgecolor="white", linestyle=style))
-    panel.plot(column, row, marker="+", color="white", markersize=9)
+    _circles(panel, result)
+    if result.radius_95 < min(size.shape) / 8:
+        _magnify(panel, result, size)
     panel.set_title(
-        f"Box {height} x {width} px; 50% within {result.radius_50:.0f} px, 95% within {result.radius_95:.0f} px",
+        f"Pixel {result.point[0]}, {result.point[1]}: box {height} x {width} px;\n"
+        f"50% of the energy within {result.radius_50:.0f} px (solid), 95% within {result.radius_95:.0f} px (dashed)",
         fontsize=SMALL,
+        loc="left",
     )
     color_bar(figure, shown, panel, "gradient of the pixel's logit, share of the largest")
     return figure
@@ -71,9 +72,31 @@ def draw_attribution(result: Attribution, picture: Picture) -> Figure:
     limit = max(float(np.percentile(np.abs(result.values), 99.5)), 1e-9)
     shown = panel.imshow(result.values, cmap=BLUE_ORANGE, vmin=-limit, vmax=limit, interpolation="nearest")
     asked = "its whole mask" if result.target.point is None else "pixel {}, {}".format(*result.target.point)
-    panel.set_title(f"Class {result.target.label}, {asked}; gap {100 * result.gap:.1f}%", fontsize=SMALL)
-    color_bar(figure, shown, panel, f"attribution in logits, ± 99.5th percentile ({limit:.2g})")
+    panel.set_title(f"Class {result.target.label}, {asked}; gap {100 * result.gap:.1f}%", fontsize=SMALL, loc="left")
+    color_bar(figure, shown, panel, f"attribution in logits, ± 99.5th percentile ({limit:.3g})")
     return figure
+
+
+def _circles(panel: Axes, result: EffectiveField) -> None:
+    row, column = result.point
+    for radius, style in ((result.radius_50, "-"), (result.radius_95, "--")):
+        panel.add_patch(Circle((column, row), max(radius, 0.5), fill=False, edgecolor="white", linestyle=style))
+    panel.plot(column, row, marker="+", color="white", markersize=7)
+
+
+def _magnify(panel: Axes, result: EffectiveField, size: NDArray[np.float32]) -> None:
+    """A magnified inset of a field too small to see, in the corner away from it."""
+    row, column = result.point
+    reach = 2 * result.radius_95 + 4
+    corner = (0.02 if column > size.shape[1] / 2 else 0.58, 0.58 if row > size.shape[0] / 2 else 0.02)
+    inset = panel.inset_axes((*corner, 0.4, 0.4))
+    inset.imshow(size, cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
+    inset.set(xlim=(column - reach, column + reach), ylim=(row + reach, row - reach), xticks=[], yticks=[])
+    inset.set_facecolor("#440154")
+    for spine in inset.spines.values():
+        spine.set_color("white")
+    _circles(inset, result)
+    panel.indicate_inset_zoom(inset, edgecolor="white")
 
 
 def _bars(panel: Axes, values: NDArray[np.float32], top: float) -> None:

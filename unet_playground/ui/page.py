@@ -9,7 +9,7 @@ import gradio as gr
 from unet_playground.design import DEFAULTS, NUMBERS, SLOT_IDS, Design
 from unet_playground.errors import PlaygroundError, Text
 from unet_playground.examples import example, examples
-from unet_playground.presets import presets
+from unet_playground.presets import preset_of, presets
 from unet_playground.registry import catalogues
 from unet_playground.space import change
 from unet_playground.tasks import tasks
@@ -162,7 +162,14 @@ class Page:
 
     def _outputs(self) -> list[Any]:
         pictures = [*self.views.values(), *self.checks.values(), self.about, self.weights]
-        choices = [*self.buttons.values(), *self.lines.values(), *self.numbers.values(), self.link, self.cost]
+        choices = [
+            self.preset,
+            *self.buttons.values(),
+            *self.lines.values(),
+            *self.numbers.values(),
+            self.link,
+            self.cost,
+        ]
         return [self.design, self.scene, self.asked, self.message, self.example, *pictures, *choices]
 
     def _editor(self, edit: Edit) -> Callable[..., Updates]:
@@ -243,7 +250,7 @@ class Page:
 
     def _controls(self, design: Design) -> Updates:
         """Every control as the design has it."""
-        updates: Updates = {self.design: design, self.link: design.to_link()}
+        updates: Updates = {self.design: design, self.link: design.to_link(), self.preset: preset_of(design)}
         for slot in SLOT_IDS:
             updates[self.buttons[slot]] = gr.Radio(
                 value=panels.slot_value(design, slot), interactive=design.applies(slot)

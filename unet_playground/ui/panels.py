@@ -9,6 +9,7 @@ from unet_playground.design import LEVELWISE, SLOT_IDS, Design
 from unet_playground.errors import Text
 from unet_playground.inference import best_device
 from unet_playground.model import UNet
+from unet_playground.receptive_field import kinds
 from unet_playground.registry import catalogues
 from unet_playground.ui import texts
 from unet_playground.weights import stores
@@ -68,7 +69,7 @@ def cost_table(design: Design, language: str) -> str:
     )
     reach = " × ".join(map(str, own.receptive_field.sides)) + " px"
     if own.receptive_field.through:
-        gates = ", ".join(own.receptive_field.through)
+        gates = ", ".join(kinds(own.receptive_field.through))
         reach += " " + texts.WHOLE_IMAGE.within(language).format(gates=gates)
     rows += f'<tr><th>{texts.REACH.within(language)}</th><td colspan="3">{escape(reach)}</td></tr>'
     return (
