@@ -19,7 +19,8 @@ from unet_playground.examples import examples
 from unet_playground.inference import load_model, prepare
 
 CLOCK = """
-() => new Promise(done => {
+() => new Promise((done, fail) => {
+  setTimeout(() => fail(new Error("no new mask within 20 s")), 20000);
   const shown = document.querySelector('#prediction img').src;
   const begun = performance.now();
   document.querySelector(`#slot-%s input[value="%s"]`).click();
@@ -29,7 +30,15 @@ CLOCK = """
   }, 2);
 })
 """
-TOGGLES = [("skip", "add"), ("up", "bilinear"), ("attention", "se"), ("skip", "concat"), ("up", "transposed")]
+DONE = "() => /32/.test(document.querySelector('#attribution-check').innerText)"
+TOGGLES = [
+    ("skip", "add"),
+    ("up", "bilinear"),
+    ("attention", "se"),
+    ("skip", "concat"),
+    ("up", "transposed"),
+    ("attention", "none"),
+]
 
 
 def main() -> None:
@@ -41,7 +50,10 @@ def main() -> None:
         page = browser.new_page()
         page.goto(address)
         page.wait_for_selector("#attribution img")
-        excess = [_toggle(page, slot, choice) for _ in range(2) for slot, choice in TOGGLES]
+        excess, design = [], Design()
+        for slot, choice in TOGGLES * 2:
+            design = design.replace(**{slot: choice})
+            excess.append(_toggle(page, slot, choice, design))
         browser.close()
     # The first round loads weights as well, as any first toggle does.
     print("milliseconds beyond the forward pass:", ", ".join(f"{value:.0f}" for value in excess))
@@ -65,10 +77,10 @@ def _start() -> float:
     return float("inf")
 
 
-def _toggle(page: Page, slot: str, choice: str) -> float:
-    page.wait_for_timeout(4000)  # the pictures of the choice before are done
-    waited = page.evaluate(CLOCK % (slot, choice))
-    return waited - 1000 * _forward(Design().replace(**{slot: choice}))
+def _toggle(page: Page, slot: str, choice: str, design: Design) -> float:
+    page.wait_for_function(DONE, timeout=60_000)  # nothing else is being computed
+    forward = _forward(design)
+    return page.evaluate(CLOCK % (slot, choice)) - 1000 * forward
 
 
 def _forward(design: Design) -> float:

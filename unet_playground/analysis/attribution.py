@@ -1,6 +1,6 @@
 """Which input pixels a decision rests on, through Captum."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -71,12 +71,20 @@ def integrated_gradients(
     target: Target,
     *,
     steps: Annotated[int, Knob("Steps", "步数", 2, 256)] = 32,
+    between: Callable[[], None] = lambda: None,
 ) -> Attribution:
     """Which input pixels the decision rests on.
 
     Gradients are added up along the straight path from a black image to this one. The target is the logit of one
     pixel, or the sum of a class's logits over the mask that the model gives it (frozen first). The values should add
     up to the change of the target; how far they do not stands beside the picture.
+
+    Args:
+        model: A loaded model.
+        image: (1, channels, h, w), as `prepare` gives it.
+        target: What is asked about.
+        steps: Points on the path (Gauss-Legendre quadrature).
+        between: Called before every few steps; whatever it raises ends the computation.
     """
     from captum.attr import IntegratedGradients
 
@@ -84,6 +92,7 @@ def integrated_gradients(
     region = _region(model, image, target)
 
     def aim(images: Tensor) -> Tensor:
+        between()
         return (model(images)[:, target.label] * region).sum((1, 2))
 
     with torch.enable_grad():

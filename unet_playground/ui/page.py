@@ -14,13 +14,14 @@ from unet_playground.registry import catalogues
 from unet_playground.space import change
 from unet_playground.tasks import tasks
 from unet_playground.ui import panels, texts
-from unet_playground.ui.scene import Scene, View, explain, model_for, predict
+from unet_playground.ui.scene import Scene, Superseded, Turn, View, explain, model_for, predict
 
 Updates = dict[Any, Any]
 Edit = Callable[[Design, Any], Design | Text]
 
 VIEWS = {"attention": texts.ATTENTION, "field": texts.FIELD, "attribution": texts.ATTRIBUTION}
-LANE = {"concurrency_id": "compute", "concurrency_limit": 1}
+QUICK = {"concurrency_id": "quick", "concurrency_limit": 1}
+SLOW = {"concurrency_id": "slow", "concurrency_limit": 1}
 STATE_SECONDS = 3600
 MARK_STALE = "(...inputs) => { document.body.classList.add('stale'); return inputs; }"
 """Fades the pictures the moment a choice is made: what they show is no longer true."""
@@ -41,6 +42,7 @@ class Page:
         gr.HTML(panels.header(language, other), elem_id="header", padding=False)
         self.design = gr.State(Design())
         self.scene = gr.State(None, time_to_live=STATE_SECONDS)
+        self.turn = gr.State(Turn())
         self.asked = gr.State(0)
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="designer", scale=3, min_width=300):
@@ -77,7 +79,7 @@ class Page:
             for name, title in (("depth", texts.DEPTH), ("width", texts.WIDTH))
         }
         self.link = gr.Textbox(
-            Design().to_link(), label=say(texts.LINK), info=say(texts.LINK_HINT), lines=3, max_lines=5, elem_id="link"
+            Design().to_link(), label=say(texts.LINK), info=say(texts.LINK_HINT), lines=1, max_lines=5, elem_id="link"
         )
 
     def _build_result(self) -> None:
@@ -124,11 +126,11 @@ class Page:
         """Every choice answers at once with design, cost and mask; the rest streams in and the next choice ends it."""
         slow = self.asked.change(
             self._explain,
-            [self.design, self.scene],
-            [self.message, *(self.views[name] for name in VIEWS), *(self.checks[name] for name in VIEWS)],
+            [self.design, self.scene, self.turn],
+            [self.message, self.cost, *(self.views[name] for name in VIEWS), *(self.checks[name] for name in VIEWS)],
             show_progress="hidden",
             api_visibility="private",
-            **LANE,
+            **SLOW,
         )
         common = {
             "outputs": self._outputs(),
@@ -137,15 +139,15 @@ class Page:
             "show_progress": "hidden",
             "api_visibility": "private",
             "js": MARK_STALE,
-            **LANE,
+            **QUICK,
         }
         for listen, run, inputs in self._events():
             listen(run, inputs, **common).then(None, js=MARK_FRESH)
 
     def _events(self) -> Iterator[tuple[Any, Callable[..., Updates], list[Any]]]:
         """What a visitor can do, what it calls, and with which inputs."""
-        held = [self.design, self.scene, self.asked]
-        shown = [self.task, self.example, self.design, self.asked]
+        held = [self.design, self.scene, self.turn]
+        shown = [self.task, self.example, self.design, self.turn]
         for slot, buttons in self.buttons.items():
             edit = self._editor(lambda design, id, slot=slot: change(design, slot, id))
             yield buttons.input, edit, [buttons, *held]
@@ -155,10 +157,10 @@ class Page:
         yield self.preset.input, self._editor(lambda design, id: presets[id].make()), [self.preset, *held]
         yield self.link.submit, self._editor(lambda design, link: Design.from_link(link)), [self.link, *held]
         yield self.example.input, self._show_example, shown
-        yield self.upload.upload, self._show_upload, [self.upload, self.task, self.design, self.asked]
+        yield self.upload.upload, self._show_upload, [self.upload, self.task, self.design, self.turn]
         yield self.views["prediction"].select, self._probe, held
         yield self.whole.click, self._ask_class, held
-        yield self.app.load, self._open, [self.task, self.example]
+        yield self.app.load, self._open, [self.task, self.example, self.turn]
 
     def _outputs(self) -> list[Any]:
         pictures = [*self.views.values(), *self.checks.values(), self.about, self.weights]
@@ -175,53 +177,54 @@ class Page:
     def _editor(self, edit: Edit) -> Callable[..., Updates]:
         """An event that changes the design; a refusal says why and puts the controls back."""
 
-        def run(value: Any, design: Design, scene: Scene | None, asked: int) -> Updates:
+        def run(value: Any, design: Design, scene: Scene | None, turn: Turn) -> Updates:
             try:
                 changed = edit(design, value)
             except PlaygroundError as error:
                 changed = error.text
             if isinstance(changed, Text):
                 return {**self._controls(design), self.message: panels.message(changed, self.language)}
-            return {**self._controls(changed), **self._predict(changed, scene), self.asked: asked + 1}
+            return {**self._controls(changed), **self._predict(changed, scene, turn)}
 
         return run
 
-    def _open(self, task: str, id: str, request: gr.Request) -> Updates:
+    def _open(self, task: str, id: str, turn: Turn, request: gr.Request) -> Updates:
         """What the address names; what it names wrongly is reported and left out."""
         query = [(key, value) for key, value in request.query_params.items() if not key.startswith("__")]
         design, ignored = Design.read_link(urlencode(query))
-        updates = {**self._controls(design), **self._show_example(task, id, design, 0)}
+        updates = {**self._controls(design), **self._show_example(task, id, design, turn)}
         if ignored:
             reasons = Text(" ".join(text.en for text in ignored), "".join(text.zh for text in ignored))
             updates[self.message] = panels.message(reasons, self.language)
         return updates
 
-    def _show_example(self, task: str, id: str | None, design: Design, asked: int) -> Updates:
+    def _show_example(self, task: str, id: str | None, design: Design, turn: Turn) -> Updates:
         try:
             scene = Scene.of_example(example(task, id or examples()[0].id))
         except PlaygroundError as error:
             return {self.message: panels.message(error.text, self.language)}
-        return {**self._predict(design, scene), self.asked: asked + 1}
+        return self._predict(design, scene, turn)
 
-    def _show_upload(self, path: str, task: str, design: Design, asked: int) -> Updates:
+    def _show_upload(self, path: str, task: str, design: Design, turn: Turn) -> Updates:
         try:
             scene = Scene.of_upload(task, path)
         except PlaygroundError as error:
             return {self.message: panels.message(error.text, self.language)}
-        return {**self._predict(design, scene), self.example: None, self.asked: asked + 1}
+        return {**self._predict(design, scene, turn), self.example: None}
 
-    def _probe(self, design: Design, scene: Scene, asked: int, event: gr.SelectData) -> Updates:
+    def _probe(self, design: Design, scene: Scene, turn: Turn, event: gr.SelectData) -> Updates:
         column, row = event.index
-        return {**self._predict(design, scene.at((int(row), int(column)))), self.asked: asked + 1}
+        return self._predict(design, scene.at((int(row), int(column))), turn)
 
-    def _ask_class(self, design: Design, scene: Scene | None, asked: int) -> Updates:
-        return {**self._predict(design, scene.at(None)), self.asked: asked + 1} if scene else {}
+    def _ask_class(self, design: Design, scene: Scene | None, turn: Turn) -> Updates:
+        return self._predict(design, scene.at(None), turn) if scene else {}
 
-    def _predict(self, design: Design, scene: Scene | None) -> Updates:
+    def _predict(self, design: Design, scene: Scene | None, turn: Turn) -> Updates:
         """The mask and its numbers; the other views are emptied, because what they show is no longer true."""
+        updates: Updates = {self.asked: turn.next()}
         if scene is None:
-            return {self.message: ""}
-        updates: Updates = {self.scene: scene, self.about: panels.line(scene.about, self.language)}
+            return {**updates, self.message: ""}
+        updates |= {self.scene: scene, self.about: panels.line(scene.about, self.language)}
         try:
             model = model_for(scene, design)
             view = predict(scene, model) if model else View(None, texts.UNTRAINED)
@@ -237,14 +240,18 @@ class Page:
             self.message: "",
         }
 
-    def _explain(self, design: Design, scene: Scene | None) -> Iterator[Updates]:
+    def _explain(self, design: Design, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
+        """What takes longer than the mask: the cost, then the other views; ends when the next choice is made."""
+        check = turn.watch()
+        yield {self.cost: panels.cost_table(design, self.language)}
         model = model_for(scene, design) if scene else None
         if scene is None or model is None:
-            yield {}
             return
         try:
-            for name, view in explain(scene, model):
+            for name, view in explain(scene, model, check):
                 yield {self.views[name]: view.pixels, self.checks[name]: panels.line(view.line, self.language)}
+        except Superseded:
+            return
         except PlaygroundError as error:
             yield {self.message: panels.message(error.text, self.language)}
 
@@ -258,7 +265,7 @@ class Page:
             updates[self.lines[slot]] = panels.slot_line(design, slot, self.language)
         for name, slider in self.numbers.items():
             updates[slider] = getattr(design, name)
-        return updates | {self.cost: panels.cost_table(design, self.language)}
+        return updates
 
     def _say(self, text: Text) -> str:
         return text.within(self.language)

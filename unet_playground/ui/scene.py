@@ -1,6 +1,6 @@
 """What one visitor looks at, and everything that is computed of it. Pure functions; nothing here knows the page."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -74,6 +74,32 @@ class Scene:
         return replace(self, point=point)
 
 
+class Superseded(Exception):
+    """The visitor has made another choice; what was being computed is of no use any more."""
+
+
+class Turn:
+    """Counts a visitor's choices, so that a long computation notices the next one."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def next(self) -> int:
+        """Begin another turn."""
+        self.number += 1
+        return self.number
+
+    def watch(self) -> Callable[[], None]:
+        """A function that raises `Superseded` once this turn is over."""
+        mine = self.number
+
+        def check() -> None:
+            if self.number != mine:
+                raise Superseded
+
+        return check
+
+
 @dataclass(frozen=True)
 class View:
     """One finished picture: RGB pixels (h, w, 3) and a line beneath."""
@@ -102,8 +128,14 @@ def predict(scene: Scene, model: UNet) -> View:
     return View(shown, _join(_facts(scene, result)))
 
 
-def explain(scene: Scene, model: UNet) -> Iterator[tuple[str, View]]:
-    """Attention, receptive field and attribution as they get ready: ("attention", view) and so on."""
+def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tuple[str, View]]:
+    """Attention, receptive field and attribution as they get ready: ("attention", view) and so on.
+
+    Args:
+        scene: The image and what is asked.
+        model: The model.
+        check: Called between pieces of work; whatever it raises ends them.
+    """
     if scene.picture.height * scene.picture.width > LARGEST_EXPLAINED:
         size = {"width": scene.picture.width, "height": scene.picture.height, "limit": LARGEST_EXPLAINED / 1e6}
         for name in ("attention", "field", "attribution"):
@@ -112,10 +144,11 @@ def explain(scene: Scene, model: UNet) -> Iterator[tuple[str, View]]:
     image = prepare(scene.picture, model)
     target = Target(1, scene.point)
     yield "attention", _view(attention_maps(model, image, target), scene)
+    check()
     yield "field", _view(effective_field(model, image, target), scene)
-    coarse = _view(integrated_gradients(model, image, target, steps=COARSE_STEPS), scene)
+    coarse = _view(integrated_gradients(model, image, target, steps=COARSE_STEPS, between=check), scene)
     yield "attribution", View(coarse.pixels, Text(*(_coarse(coarse, language) for language in ("en", "zh"))))
-    yield "attribution", _view(integrated_gradients(model, image, target, steps=FINE_STEPS), scene)
+    yield "attribution", _view(integrated_gradients(model, image, target, steps=FINE_STEPS, between=check), scene)
 
 
 def _view(result: Result, scene: Scene) -> View:
