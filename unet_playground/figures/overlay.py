@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from unet_playground.images import Picture
 from unet_playground.tasks import Label
+from unet_playground.training.metrics import edge
 
 
 def overlay(
@@ -28,7 +29,7 @@ def overlay(
         color = np.array([int(label.color[at : at + 2], 16) for at in (1, 3, 5)], np.float32)
         region = mask == number
         shown[region] = (1 - opacity) * shown[region] + opacity * color
-        shown[_outline(region)] = color
+        shown[edge(region)] = color
     if point is not None:
         _cross(shown, point)
     return np.rint(shown).astype(np.uint8)
@@ -42,12 +43,6 @@ def as_rgb(picture: Picture) -> NDArray[np.uint8]:
         pixels = np.rint(np.clip((pixels - low) / max(float(high - low), 1e-6), 0, 1) * 255)
     pixels = pixels.astype(np.uint8)
     return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
-
-
-def _outline(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    padded = np.pad(region, 1, mode="edge")
-    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return region & ~inner
 
 
 def _cross(shown: NDArray[np.float32], point: tuple[int, int]) -> None:

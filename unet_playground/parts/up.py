@@ -12,6 +12,8 @@ from unet_playground.parts.layers import Place, convolution, crop, depth_to_spac
 from unet_playground.registry import Catalogue, Chinese, Knob, Paper
 from unet_playground.taps import IGNORE, Tap
 
+SmallKernel = Annotated[Literal[1, 3], Knob("Kernel side", "卷积核边长")]
+
 
 class Up(nn.Module):
     """Doubles the sides, crops them to what is asked for, changes the width: (n, in, *s) -> (n, out, *sides).
@@ -54,7 +56,7 @@ class Bilinear(Up):
         out_channels: int,
         place: Place,
         *,
-        kernel: Annotated[Literal[1, 3], Knob("Kernel side", "卷积核边长")] = 3,
+        kernel: SmallKernel = 3,
     ):
         super().__init__()
         self.convolution = convolution(in_channels, out_channels, kernel, place.dims, centred=True)
@@ -121,7 +123,7 @@ class PixelShuffle(Up):
         out_channels: int,
         place: Place,
         *,
-        kernel: Annotated[Literal[1, 3], Knob("Kernel side", "卷积核边长")] = 3,
+        kernel: SmallKernel = 3,
     ):
         super().__init__()
         parts = 2**place.dims

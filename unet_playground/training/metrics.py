@@ -71,17 +71,17 @@ def boundary_f1(predicted: NDArray[np.bool_], true: NDArray[np.bool_], tolerance
 
     Both empty give 1. Source: Csurka et al. 2013, What is a good evaluation measure for semantic segmentation?
     """
-    edge, true_edge = _edge(predicted), _edge(true)
-    if not edge.any() and not true_edge.any():
+    own_edge, true_edge = edge(predicted), edge(true)
+    if not own_edge.any() and not true_edge.any():
         return 1.0
-    if not edge.any() or not true_edge.any():
+    if not own_edge.any() or not true_edge.any():
         return 0.0
-    precision = (edge & _widen(true_edge, tolerance)).sum() / edge.sum()
-    recall = (true_edge & _widen(edge, tolerance)).sum() / true_edge.sum()
+    precision = (own_edge & _widen(true_edge, tolerance)).sum() / own_edge.sum()
+    recall = (true_edge & _widen(own_edge, tolerance)).sum() / true_edge.sum()
     return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
-def _edge(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def edge(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels of a region that have a 4-neighbour outside it; the image's border is no edge."""
     padded = np.pad(region, 1, mode="edge")
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]

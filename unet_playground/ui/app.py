@@ -6,6 +6,7 @@ from pathlib import Path
 import gradio as gr
 from gradio import themes
 
+from unet_playground.images.reader import Limits
 from unet_playground.ui import texts
 from unet_playground.ui.page import Page
 
@@ -44,7 +45,7 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
         show_error=False,
         strict_cors=True,
         allowed_paths=[],
-        max_file_size="25mb",
+        max_file_size=Limits.from_environment().file_bytes,
         state_session_capacity=200,
         ssr_mode=False,
     )
