@@ -16,15 +16,13 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     with started() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        take(browser, f"{address}/{DESIGN}", "wide.png", 1440, 900)
-        take(browser, f"{address}/zh{DESIGN}", "dark-zh.png", 1440, 900, dark=True)
-        take(browser, f"{address}/{DESIGN}", "phone.png", 390, 844, whole=True)
+        take(browser, f"{address}/{DESIGN}", "wide.png", 1440, 1180)
+        take(browser, f"{address}/zh{DESIGN}", "dark-zh.png", 1440, 1180, dark=True)
+        take(browser, f"{address}/{DESIGN}", "phone.png", 390, 844)
         browser.close()
 
 
-def take(
-    browser: Browser, address: str, name: str, width: int, height: int, dark: bool = False, whole: bool = False
-) -> Path:
+def take(browser: Browser, address: str, name: str, width: int, height: int, dark: bool = False) -> Path:
     """Open an address, ask about a pixel, wait for all four pictures, take the screenshot."""
     scheme = "dark" if dark else "light"
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
@@ -32,7 +30,7 @@ def take(
     page.wait_for_selector("#prediction img", timeout=60_000)
     page.wait_for_function(DONE, timeout=120_000)
     page.wait_for_timeout(500)
-    page.screenshot(path=OUT / name, full_page=whole)
+    page.screenshot(path=OUT / name)
     page.close()
     return OUT / name
 

@@ -82,7 +82,7 @@ def test_choosing_parts_gives_four_pictures_from_trained_weights(page: Page) -> 
     )
     expect(page.locator("#weights")).to_contain_text("Shared weights")
     expect(page.locator("#attention-check")).to_contain_text("Dice")
-    expect(page.locator("#cost")).to_contain_text("whole image")
+    expect(page.locator("#cost")).to_contain_text("whole image", timeout=PATIENCE)
 
 
 def test_a_clicked_pixel_re_aims_the_pictures(page: Page) -> None:
@@ -150,7 +150,7 @@ def test_an_untrained_design_shows_cost_only_and_says_so(page: Page) -> None:
     link.press("Enter")
     expect(page.locator("#weights")).to_contain_text("Untrained weights", timeout=PATIENCE)
     expect(page.locator("#prediction img")).to_have_count(0)
-    expect(page.locator("#cost")).to_contain_text("0.25×")
+    expect(page.locator("#cost")).to_contain_text("0.25×", timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("path", ["/zh"])
@@ -172,3 +172,12 @@ def test_nothing_is_cut_and_nothing_scrolls_sideways(page: Page, width: int) -> 
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
     expect(page.locator(".notice")).to_be_in_viewport()
+
+
+def test_hasty_choices_end_in_the_last_design_with_all_its_pictures(page: Page) -> None:
+    for title in ("Addition", "Dense", "Concatenation", "Attention gate"):
+        page.locator("#slot-skip label").get_by_text(title, exact=True).click()
+    expect(page.locator("#link textarea")).to_have_value(re.compile("skip=attention-gate"), timeout=PATIENCE)
+    _all_views_are_done(page)
+    expect(page.locator("#attention-check")).to_contain_text("gate.", timeout=PATIENCE)
+    expect(page.locator("#slot-skip input[value=attention-gate]")).to_be_checked()

@@ -123,18 +123,21 @@ class Page:
             self.checks[name] = gr.HTML("", padding=False, elem_id=f"{name}-check")
 
     def _connect(self) -> None:
-        """Every choice answers at once with design, cost and mask; the rest streams in and the next choice ends it."""
-        slow = self.asked.change(
+        """Every choice answers at once with design and mask; the rest streams in, and the next choice ends it.
+
+        It ends by `Turn`, not by Gradio's `cancels`: an event that was cancelled in mid-run did not start again.
+        """
+        self.asked.change(
             self._explain,
             [self.design, self.scene, self.turn],
             [self.message, self.cost, *(self.views[name] for name in VIEWS), *(self.checks[name] for name in VIEWS)],
+            trigger_mode="always_last",
             show_progress="hidden",
             api_visibility="private",
             **SLOW,
         )
         common = {
             "outputs": self._outputs(),
-            "cancels": [slow],
             "trigger_mode": "always_last",
             "show_progress": "hidden",
             "api_visibility": "private",
@@ -142,7 +145,7 @@ class Page:
             **QUICK,
         }
         for listen, run, inputs in self._events():
-            listen(run, inputs, **common).then(None, js=MARK_FRESH)
+            listen(run, inputs, **common).then(None, js=MARK_FRESH, show_progress="hidden")
 
     def _events(self) -> Iterator[tuple[Any, Callable[..., Updates], list[Any]]]:
         """What a visitor can do, what it calls, and with which inputs."""
@@ -249,6 +252,7 @@ class Page:
             return
         try:
             for name, view in explain(scene, model, check):
+                check()  # no picture of the choice before under the new one
                 yield {self.views[name]: view.pixels, self.checks[name]: panels.line(view.line, self.language)}
         except Superseded:
             return
