@@ -152,12 +152,12 @@ class Page:
         held = [self.design, self.scene, self.turn]
         shown = [self.task, self.example, self.design, self.turn]
         for slot, buttons in self.buttons.items():
-            edit = self._editor(lambda design, id, slot=slot: change(design, slot, id))
+            edit = self._editor(lambda design, id, slot=slot: change(design, slot, id), buttons)
             yield buttons.input, edit, [buttons, *held]
         for name, slider in self.numbers.items():
-            edit = self._editor(lambda design, value, name=name: design.replace(**{name: int(value)}))
+            edit = self._editor(lambda design, value, name=name: design.replace(**{name: int(value)}), slider)
             yield slider.release, edit, [slider, *held]
-        yield self.preset.input, self._editor(lambda design, id: presets[id].make()), [self.preset, *held]
+        yield self.preset.input, self._editor(lambda design, id: presets[id].make(), self.preset), [self.preset, *held]
         yield self.link.submit, self._editor(lambda design, link: Design.from_link(link)), [self.link, *held]
         yield self.example.input, self._show_example, shown
         yield self.upload.upload, self._show_upload, [self.upload, self.task, self.design, self.turn]
@@ -177,8 +177,11 @@ class Page:
         ]
         return [self.design, self.scene, self.asked, self.message, self.example, *pictures, *choices]
 
-    def _editor(self, edit: Edit) -> Callable[..., Updates]:
-        """An event that changes the design; a refusal says why and puts the controls back."""
+    def _editor(self, edit: Edit, control: Any = None) -> Callable[..., Updates]:
+        """An event that changes the design; a refusal says why and puts the controls back.
+
+        An answer leaves its own control alone: the visitor may have moved it again in the meantime.
+        """
 
         def run(value: Any, design: Design, scene: Scene | None, turn: Turn) -> Updates:
             try:
@@ -187,7 +190,9 @@ class Page:
                 changed = error.text
             if isinstance(changed, Text):
                 return {**self._controls(design), self.message: panels.message(changed, self.language)}
-            return {**self._controls(changed), **self._predict(changed, scene, turn)}
+            updates = {**self._controls(changed), **self._predict(changed, scene, turn)}
+            updates.pop(control, None)
+            return updates
 
         return run
 
