@@ -1,15 +1,17 @@
-"""The cost meter against the built network and an independent count by hooks."""
+"""The cost meter against the built network and an independent count of a real call."""
 
 import math
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from unet_playground import Design, UNet
 from unet_playground.cost import Cost, cost
-from unet_playground.parts.layers import JoinedConvolution
 from unet_playground.space import draw
 
 SIDE = 24
@@ -17,23 +19,24 @@ DRAWN = [draw(random.Random(seed), base=Design(depth=1 + seed % 3, width=4)) for
 VOLUMES = [draw(random.Random(seed), base=Design(depth=2, width=3, dims=3)) for seed in range(3)]
 
 
+class _Convolutions(TorchFunctionMode):
+    """Multiply-adds of a real call: every weight meets every position of the output (of the input if transposed)."""
+
+    macs = 0
+
+    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        name = function.__name__
+        if name.startswith("conv"):
+            positions = math.prod((args[0] if "transpose" in name else result).shape[2:])
+            self.macs += positions * args[1].numel()
+        return result
+
+
 def _counted(design: Design, side: int) -> int:
-    """Multiply-adds: every weight of a convolution meets every position of its output (of its input if transposed)."""
-    network, total = UNet(design), 0
-
-    def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        nonlocal total
-        transposed = isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d)
-        weights = module.weight.values() if isinstance(module, JoinedConvolution) else [module.weight]
-        positions = math.prod((inputs[0] if transposed else output).shape[2:])
-        total += positions * sum(weight.numel() for weight in weights)  # type: ignore[operator]
-
-    for module in network.modules():
-        if isinstance(module, JoinedConvolution | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
-            module.register_forward_hook(count)
-    with torch.no_grad():
-        network(torch.rand(1, 3, *[side] * design.dims))
-    return total
+    with torch.no_grad(), _Convolutions() as counter:
+        UNet(design)(torch.rand(1, 3, *[side] * design.dims))
+    return counter.macs
 
 
 @pytest.mark.parametrize("design", [*DRAWN, *VOLUMES], ids=lambda design: design.to_link())
@@ -50,6 +53,48 @@ def test_the_classic_costs_what_is_promised():
     assert counted.macs == 3_033_530_368
     assert counted.sampling == 0
     assert round(cost(Design(width=32), 256).macs / 1e9, 2) == 12.07
+
+
+@pytest.mark.parametrize("design", DRAWN[:6], ids=lambda design: design.to_link())
+def test_stages_add_up_and_hold_their_own_parameters(design: Design):
+    counted, network = cost(design, SIDE), UNet(design)
+    own = {"head": network.head, "bottleneck": network.bottleneck}
+    own |= {f"encoder.{level}": stage for level, stage in enumerate(network.encoder.values())}
+    own |= {f"decoder.{level}": stage for level, stage in enumerate(network.decoder.values())}
+    assert len(counted.stages) in (2 * design.depth + 2, 2 * design.depth + 3)
+    for stage in counted.stages:
+        assert stage.parameters == sum(parameter.numel() for parameter in own[stage.stage].parameters())
+    assert counted.parameters == sum(parameter.numel() for parameter in network.parameters())
+    assert counted.macs == sum(stage.macs for stage in counted.stages)
+    assert counted.activation_bytes == max(stage.activation_bytes for stage in counted.stages)
+
+
+def test_stages_of_the_classic_cost_what_their_layers_cost():
+    stages = {stage.stage: stage for stage in cost(Design(), 256).stages}
+    assert list(stages) == [*(f"encoder.{n}" for n in range(5)), *(f"decoder.{n}" for n in (3, 2, 1, 0)), "head"]
+    assert stages["encoder.0"].macs == 9 * (3 * 16 + 16 * 16) * 256 * 256
+    assert stages["encoder.4"].macs == 9 * (128 * 256 + 256 * 256) * 16 * 16
+    assert stages["decoder.0"].macs == (32 * 16 * 4 * 128 * 128) + 9 * (32 * 16 + 16 * 16) * 256 * 256
+    assert stages["head"].macs == 16 * 2 * 256 * 256
+
+
+def test_attention_on_the_bottleneck_is_a_stage_of_its_own():
+    stages = [stage.stage for stage in cost(Design(attention="se", site="bottleneck"), 64).stages]
+    assert stages[5] == "bottleneck"
+    assert "bottleneck" not in [stage.stage for stage in cost(Design(attention="se"), 64).stages]
+
+
+def test_full_resolution_at_one_width_costs_little_more_and_holds_far_less():
+    pooled, full = cost(Design(), 256), cost(Design(down="none"), 256)
+    assert full.macs / pooled.macs == pytest.approx(1.05, abs=0.01)
+    assert full.parameters / pooled.parameters == pytest.approx(0.03, abs=0.005)
+
+
+def test_kernels_of_three_scales_hold_9_2_times_the_weights_and_merge_into_one_kernel_of_seven():
+    plain, wide = cost(Design(skip="none"), 64), cost(Design(skip="none", block="multi-scale"), 64)
+    stage, other = plain.stages[2], wide.stages[2]
+    assert (other.parameters - 128) * 9 == (stage.parameters - 128) * 83  # 128: two norms of 64 channels
+    assert other.macs * 9 == stage.macs * 49
 
 
 def test_sampling_is_counted_apart():

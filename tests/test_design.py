@@ -180,17 +180,5 @@ def test_json_of_another_kind_is_refused(values: dict[str, Any]):
         Design.from_json(values)
 
 
-@pytest.mark.parametrize("id", catalogues["preset"])
-def test_presets_are_designs_of_the_standard_size(id: str):
-    design = catalogues["preset"][id].make()
-    assert (design.depth, design.width, design.dims) == (4, 16, 2)
-    assert Design.from_link(design.to_link()) == design
-
-
-def test_presets_differ_from_each_other():
-    designs = {entry.make() for entry in catalogues["preset"].entries()}
-    assert len(designs) == len(catalogues["preset"])
-
-
 def test_the_slots_are_the_six_promised_ones():
     assert SLOT_IDS == ("down", "block", "skip", "attention", "site", "up")

@@ -22,7 +22,7 @@ def test_a_trace_names_every_feature_map_with_its_shape():
         channels = 4 * 2**level
         expected |= {f"{name}.{level}": (channels, *sides[level]) for name in ("up", "skip", "decoder")}
         expected[f"fused.{level}"] = (2 * channels, *sides[level])
-    assert shapes == expected | {"logits": (2, 13, 10)}
+    assert shapes == expected | {"bottleneck": (16, 4, 3), "logits": (2, 13, 10)}
     assert set(trace.gates) == {"skip.0.channel", "skip.1.channel"}
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unet_playground import Design, UNet, catalogues
-from unet_playground.parts import Place
+from unet_playground.parts import Passage, Place
 from unet_playground.parts.layers import (
     Centred,
     JoinedConvolution,
@@ -93,7 +93,7 @@ def test_the_attention_gate_follows_its_formula(dims: int):
 
     inner = (linear(gate.of_encoded, e) + linear(gate.of_decoded, d)).clamp_min(0)
     alpha = 1 / (1 + torch.exp(-linear(gate.psi, inner)))
-    crossed = gate.cross([e], d)
+    crossed = gate.cross(Passage([e], []), d)
     _close(crossed, alpha * e)
     _close(gate.join(d, crossed), torch.cat([d, alpha * e], 1))
     assert gate.of_encoded.bias is None
@@ -102,11 +102,11 @@ def test_the_attention_gate_follows_its_formula(dims: int):
 def test_addition_with_a_scale_of_zero_contributes_nothing():
     skip, (e, d) = _part("skip", "add", [4, 8], PLACE[2], scalar=True), (_features(4), _features(4))
     projected = F.conv2d(e, skip.projection.weight, skip.projection.bias)
-    _close(skip.join(d, skip.cross([e], d)), d + projected)
+    _close(skip.join(d, skip.cross(Passage([e], []), d)), d + projected)
     skip.scale.fill_(-0.5)
-    _close(skip.join(d, skip.cross([e], d)), d + 0.5 * projected)
+    _close(skip.join(d, skip.cross(Passage([e], []), d)), d + 0.5 * projected)
     skip.scale.zero_()
-    assert torch.equal(skip.join(d, skip.cross([e], d)), d)
+    assert torch.equal(skip.join(d, skip.cross(Passage([e], []), d)), d)
 
 
 @both
@@ -117,7 +117,7 @@ def test_dense_skips_bring_every_finer_level_pooled_to_size(dims: int):
     pool, convolve = ({2: F.max_pool2d, 3: F.max_pool3d}[dims], {2: F.conv2d, 3: F.conv3d}[dims])
     pooled = [pool(encoded[0], 4, ceil_mode=True), pool(encoded[1], 2, ceil_mode=True), encoded[2]]
     parts = [convolve(x, one.weight, one.bias) for x, one in zip(pooled, skip.compressions, strict=True)]
-    _close(skip.cross(encoded, encoded[2]), torch.cat(parts, 1))
+    _close(skip.cross(Passage(encoded, []), encoded[2]), torch.cat(parts, 1))
     assert sum(part.shape[1] for part in parts) == widths[2]
 
 

@@ -13,7 +13,7 @@ from unet_playground.__main__ import main
 from unet_playground.cost import cost
 from unet_playground.design import SLOT_IDS
 from unet_playground.errors import Text, UnknownChoice
-from unet_playground.parts import Place, Skip
+from unet_playground.parts import Passage, Place, Skip
 from unet_playground.registry import Catalogue, Chinese, Knob
 from unet_playground.space import cover, neighbours
 from unet_playground.taps import IGNORE, Tap
@@ -42,8 +42,8 @@ def toy() -> Iterator[str]:
             super().__init__(widths, place)
             self.n = n
 
-        def cross(self, encoded: Sequence[Tensor], decoded: Tensor, tap: Tap = IGNORE) -> Tensor:
-            return encoded[self.level] / self.n
+        def cross(self, passage: Passage, decoded: Tensor, tap: Tap = IGNORE) -> Tensor:
+            return passage.encoded[self.level] / self.n
 
     yield "toy-damped"
     if "toy-damped" in catalogues["skip"]:

@@ -31,11 +31,12 @@ def _possible(pair: tuple[tuple[str, str], ...]) -> bool:
 def test_neighbours_differ_in_one_slot_and_reach_every_part():
     base, reached = Design(attention="se"), set()
     for design in neighbours(base):
-        changed = [slot for slot in SLOT_IDS if getattr(design, slot) != getattr(base, slot)]
+        # A way down that keeps resolution leaves `up` empty, which is no choice of its own.
+        changed = [slot for slot in SLOT_IDS if design.applies(slot) and getattr(design, slot) != getattr(base, slot)]
         assert len(changed) == 1
         reached.add((changed[0], getattr(design, changed[0])))
     for slot in SLOT_IDS:
-        others = {id for id in catalogues[slot] if isinstance(change(base, slot, id), Design)}
+        others = {id for id in catalogues[slot] if isinstance(change(base, **{slot: id}), Design)}
         assert {id for at, id in reached if at == slot} == others - {getattr(base, slot)}
 
 
@@ -51,12 +52,12 @@ def test_a_cover_starts_with_its_base_and_is_always_the_same():
     base = Design(depth=2, width=4)
     assert cover(base)[0] == base
     assert cover(base) == cover(base)
-    assert len(cover(base)) < 60
+    assert len(cover(base)) < 120
     assert {(design.depth, design.width) for design in cover(base)} == {(2, 4)}
 
 
 def test_an_impossible_change_gives_the_reason():
-    reason = change(Design(skip="none"), "attention", "se")
+    reason = change(Design(skip="none"), attention="se")
     assert isinstance(reason, Text)
     assert "skip=none lets nothing cross" in reason.en
 
@@ -81,9 +82,8 @@ def test_a_part_is_drawn_as_often_as_its_weight_says(weight: float):
     rng = random.Random(0)
     ups = catalogues["up"]
     favourite = next(iter(ups))
-    drawn = Counter(
-        draw(rng, lambda entry: weight if entry.id == favourite else 1.0, levelwise=0).up for _ in range(1200)
-    )
+    designs = [draw(rng, lambda entry: weight if entry.id == favourite else 1.0, levelwise=0) for _ in range(1600)]
+    drawn = Counter([design.up for design in designs if design.applies("up")][:1200])
     expected = weight / (weight + len(ups) - 1)
     # Three standard deviations of 1200 draws are at most 0.043.
     assert drawn[favourite] / 1200 == pytest.approx(expected, abs=0.043)

@@ -11,6 +11,7 @@ from unet_playground import commands
 from unet_playground.design import DEFAULTS, NUMBERS
 from unet_playground.errors import PlaygroundError
 from unet_playground.presets import presets
+from unet_playground.receptive_field import LOGITS
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
 
@@ -54,6 +55,10 @@ def build_parser() -> Parser:
     cost = _command(subparsers, commands.cost)
     _add_design(cost)
     cost.add_argument("--size", type=int, default=256, help="side of the image in pixels (default %(default)s)")
+    cost.add_argument("--place", default=LOGITS, help="feature map of the receptive field, like encoder.2 or skip.0")
+    cost.add_argument(
+        "--point", type=int, nargs="+", metavar="N", help="its pixel, in its own pixels (default: middle)"
+    )
 
     segment = _command(subparsers, commands.segment)
     _add_model(segment)

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import numpy as np
 
 from unet_playground import analysis  # noqa: F401 - registers the analyses
 from unet_playground.analysis import Target, analyses
+from unet_playground.cost import SLOW, times_classic
 from unet_playground.cost import cost as count
 from unet_playground.design import DEFAULTS, NUMBERS, SLOT_IDS, Design
 from unet_playground.errors import PlaygroundError
 from unet_playground.images import encode_mask, read_image
 from unet_playground.inference import load_model, prepare
 from unet_playground.inference import segment as run_model
-from unet_playground.presets import presets
+from unet_playground.presets import compare, presets
+from unet_playground.receptive_field import receptive_field, sides_of
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
 
@@ -58,6 +61,9 @@ def options(given: argparse.Namespace) -> None:
         ]
         for id in (*SLOT_IDS, *sorted(set(catalogues) - set(SLOT_IDS)))
     }
+    for preset in listed["preset"]:
+        comparison = compare(preset["id"])
+        preset["authors"] = comparison.summary.en if comparison else None
     lines = []
     for id, entries in listed.items():
         lines += [f"{id}:", *(f"  {entry['id']:22}{entry['summary']}" for entry in entries)]
@@ -66,35 +72,40 @@ def options(given: argparse.Namespace) -> None:
 
 def cost(given: argparse.Namespace) -> None:
     """Count parameters, multiply-adds and memory of a design, before any weights exist."""
-    design = chosen_design(given)
     if not 1 <= given.size <= 4096:
         raise PlaygroundError(
             f"--size {given.size} is not possible; a side has 1 to 4096 pixels.",
             f"--size {given.size} 无效；边长为 1 到 4096 像素。",
         )
-    counted = count(design, given.size)
-    field = counted.receptive_field
+    design = chosen_design(given)
+    counted, times = count(design, given.size), times_classic(design)
+    sides = (given.size,) * design.dims
+    point = given.point or [side // 2 for side in sides_of(design, sides, given.place)]
+    field = receptive_field(design, sides, tuple(point), given.place)
+    sums = ("parameters", "macs", "sampling", "activation_bytes", "training_bytes")
     answer = {
         "design": design.to_link(),
         "size": given.size,
-        "parameters": counted.parameters,
-        "macs": counted.macs,
-        "sampling": counted.sampling,
-        "activation_bytes": counted.activation_bytes,
-        "training_bytes": counted.training_bytes,
+        **{name: getattr(counted, name) for name in sums},
+        "stages": [asdict(stage) for stage in counted.stages],
+        "times_classic": round(times, 2),
         "receptive_field": {
+            "place": given.place,
+            "point": point,
             "low": field.low,
             "high": field.high,
             "sides": field.sides,
             "whole_image_through": field.through,
+            "held_still": field.held,
         },
     }
+    slow = f"; slow: a forward pass takes about {times:.0f} times as long as the classic's" if times > SLOW else ""
     _tell(
         given,
         answer,
         f"{counted.parameters:,} parameters, {counted.macs / 1e9:.2f} GMAC at {given.size} px, "
         f"{counted.activation_bytes / 1e6:.0f} MB of activations ({counted.training_bytes / 1e6:.0f} MB in training), "
-        f"receptive field {' x '.join(map(str, field.sides))} px",
+        f"receptive field {' x '.join(map(str, field.sides))} px{slow}",
     )
 
 

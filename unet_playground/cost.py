@@ -1,5 +1,7 @@
-"""What a design costs, before any weights exist: counted on a network without storage."""
+"""What a design costs, stage by stage, before any weights exist: counted on a network without storage."""
 
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,30 +14,80 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from unet_playground.design import Design
 from unet_playground.model import UNet
 from unet_playground.receptive_field import Field, receptive_field
+from unet_playground.taps import Below, Tap
 
 aten = torch.ops.aten
-_VIEWS = ("view", "_unsafe_view", "permute", "slice", "expand", "unsqueeze", "detach", "alias", "select")
+
+MILLISECONDS = (4e-9, 5e-8, 5e-6)
+"""Per multiply-add, per byte written, per sampled value."""
+SLOW = 10
+"""Times the classic's effort beyond which a design is called slow at the moment of choice."""
 
 
 @dataclass(frozen=True)
-class Cost:
-    """The cost of one image in float32.
+class StageCost:
+    """The cost of one stage for one image in float32.
 
     Attributes:
+        stage: `encoder.0` (finest) ..., `bottleneck` where attention sits there, `decoder.3` ..., `head`.
         parameters: Learned numbers.
         macs: Multiply-adds of convolutions (1 multiply and 1 add together count once).
         sampling: Values that are interpolated or sampled, counted apart.
-        activation_bytes: Largest memory for activations at one time, inference.
-        training_bytes: Activations kept for the backward pass.
-        receptive_field: Of the middle pixel, clipped to the image.
+        activation_bytes: Largest memory for activations at one time in the stage, inference; what later stages will
+            need counts as well.
+        training_bytes: Activations that the stage keeps for the backward pass.
+        written_bytes: What all its operations write, one after the other.
     """
 
+    stage: str
     parameters: int
     macs: int
     sampling: int
     activation_bytes: int
     training_bytes: int
+    written_bytes: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one image in float32: the sum over the stages, for `activation_bytes` their maximum.
+
+    Attributes:
+        stages: In the order of computation.
+        receptive_field: Of the middle pixel, clipped to the image.
+    """
+
+    stages: tuple[StageCost, ...]
     receptive_field: Field
+
+    @property
+    def parameters(self) -> int:
+        return sum(stage.parameters for stage in self.stages)
+
+    @property
+    def macs(self) -> int:
+        return sum(stage.macs for stage in self.stages)
+
+    @property
+    def sampling(self) -> int:
+        return sum(stage.sampling for stage in self.stages)
+
+    @property
+    def activation_bytes(self) -> int:
+        return max(stage.activation_bytes for stage in self.stages)
+
+    @property
+    def training_bytes(self) -> int:
+        return sum(stage.training_bytes for stage in self.stages)
+
+    @property
+    def effort(self) -> float:
+        """Estimated milliseconds of the forward pass on two CPU cores; only the ratio of two efforts means anything.
+
+        `python -m benchmarks.designs` measures how well it predicts, and fits the three factors.
+        """
+        written = sum(stage.written_bytes for stage in self.stages)
+        return sum(n * each for n, each in zip((self.macs, written, self.sampling), MILLISECONDS, strict=True))
 
 
 @lru_cache(maxsize=512)
@@ -45,48 +97,127 @@ def cost(design: Design, size: int = 256, in_channels: int = 3, classes: int = 2
     with torch.device("meta"):
         network = UNet(design, in_channels, classes)
         image = torch.empty(1, in_channels, *sides)
-    meter = _Meter()
-    with torch.no_grad(), meter:
-        network(image)
+    parameters: dict[str, int] = {}
+    for name, parameter in network.named_parameters():
+        stage = _stage_of(name)
+        parameters[stage] = parameters.get(stage, 0) + parameter.numel()
+    meter = _Meter(image)
+    with meter, torch.autograd.graph.saved_tensors_hooks(meter.keep, lambda packed: packed):
+        network(image, _Stages(meter, parameters))
     return Cost(
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        macs=meter.macs,
-        sampling=meter.sampling,
-        activation_bytes=meter.peak,
-        training_bytes=_kept(network, image),
-        receptive_field=receptive_field(design, sides, (size // 2,) * design.dims),
+        tuple(StageCost(stage, parameters[stage], *counted) for stage, counted in meter.stages.items()),
+        receptive_field(design, sides, (size // 2,) * design.dims),
     )
 
 
-class _Meter(TorchDispatchMode):
-    """Counts operations and living bytes as they happen."""
+def times_classic(design: Design) -> float:
+    """How much longer than the classic's a design's forward pass takes at 256 pixels, estimated."""
+    return cost(design).effort / cost(Design(dims=design.dims)).effort
 
-    def __init__(self) -> None:
+
+def _stage_of(name: str) -> str:
+    """The stage that owns a parameter: `decoder.2-full.block...` belongs to `decoder.2`, `head.bias` to `head`."""
+    part, _, rest = name.partition(".")
+    level = re.match(r"\d+", rest)
+    return f"{part}.{level[0]}" if level else part
+
+
+class _Stages(Tap):
+    """Closes a stage's account when the network tells what came out of it.
+
+    Args:
+        meter: Holds the accounts.
+        names: Of all stages.
+    """
+
+    def __init__(self, meter: "_Meter", names: Collection[str]):
+        self.meter, self.names = meter, names
+
+    def __call__(self, name: str, tensor: Tensor) -> Tensor:
+        if name == "logits":
+            self.meter.close("head")
+        elif name in self.names:
+            self.meter.close(name)
+        return tensor
+
+    def within(self, place: str) -> Tap:
+        return Below(self, place)
+
+
+class _Meter(TorchDispatchMode):
+    """Counts operations, living bytes and bytes that the backward pass would keep, stage by stage.
+
+    Attributes:
+        stages: Stage -> (macs, sampling, activation bytes, training bytes, written bytes).
+    """
+
+    def __init__(self, image: Tensor):
         super().__init__()
-        self.macs = self.sampling = self.living = self.peak = 0
+        self.stages: dict[str, tuple[int, ...]] = {}
+        self.living = self.macs = self.sampling = self.peak = self.kept = self.written = 0
+        self._unkept = {image.untyped_storage()._cdata: image.nbytes}
+
+    def close(self, stage: str) -> None:
+        """Book what was counted since the last stage."""
+        self.stages[stage] = (self.macs, self.sampling, self.peak, self.kept, self.written)
+        self.macs = self.sampling = self.kept = self.written = 0
+        self.peak = self.living
+
+    def keep(self, tensor: Tensor) -> None:
+        """Count what autograd saves, once, and let it go: there is no backward pass."""
+        self.kept += self._unkept.pop(tensor.untyped_storage()._cdata, 0)
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        result = function(*args, **(kwargs or {}))
-        name = function.overloadpacket.__name__
+        shape = _SHAPES.get(function.overloadpacket)
+        result = args[0].new_empty(shape(*args)) if shape else function(*args, **(kwargs or {}))
         if function is aten.convolution.default:
             self.macs += _convolution_macs(args, result)
-        elif name.startswith(("upsample", "grid_sampler")):
+        elif function.overloadpacket in _SAMPLING:
             self.sampling += result.numel()
+        if function.is_view:
+            return result
         for tensor in result if isinstance(result, tuple) else (result,):
-            if isinstance(tensor, Tensor) and name not in _VIEWS:
+            if isinstance(tensor, Tensor):
                 self._live(tensor)
         return result
 
     def _live(self, tensor: Tensor) -> None:
-        size = tensor.numel() * tensor.element_size()
+        storage = tensor.untyped_storage()
+        self.written += tensor.nbytes
+        if storage._cdata in self._unkept:  # written in place
+            return
+        size = storage.nbytes()
+        self._unkept[storage._cdata] = size
         self.living += size
         self.peak = max(self.peak, self.living)
-        finalize(tensor.untyped_storage(), self._die, size)
+        finalize(storage, self._die, storage._cdata, size)
 
-    def _die(self, size: int) -> None:
+    def _die(self, key: int, size: int) -> None:
+        self._unkept.pop(key, None)
         self.living -= size
+
+
+def _broadcast(*args: Any) -> torch.Size:
+    return torch.broadcast_shapes(*(arg.shape for arg in args if isinstance(arg, Tensor)))
+
+
+# PyTorch computes the shapes of these on the meta device in Python, in up to 8 ms each.
+_SHAPES: dict[Any, Callable[..., Any]] = {
+    **dict.fromkeys((aten.relu, aten.sigmoid, aten.pow, aten.mul, aten.add, aten.addcmul, aten.maximum), _broadcast),
+    aten.upsample_nearest2d: lambda x, sides, *rest: (*x.shape[:2], *sides),
+    aten.upsample_bilinear2d: lambda x, sides, *rest: (*x.shape[:2], *sides),
+    aten.grid_sampler_2d: lambda x, grid, *rest: (*x.shape[:2], *grid.shape[1:-1]),
+}
+_SAMPLING = (
+    aten.upsample_nearest2d,
+    aten.upsample_nearest3d,
+    aten.upsample_bilinear2d,
+    aten.upsample_trilinear3d,
+    aten.grid_sampler_2d,
+    aten.grid_sampler_3d,
+)
 
 
 def _convolution_macs(args: tuple, result: Tensor) -> int:
@@ -94,18 +225,3 @@ def _convolution_macs(args: tuple, result: Tensor) -> int:
     x, weight, transposed = args[0], args[1], args[6]
     positions = (x if transposed else result)[0, 0].numel()
     return x.shape[0] * positions * weight.numel()
-
-
-def _kept(network: UNet, image: Tensor) -> int:
-    """Bytes that autograd keeps for the backward pass, weights apart."""
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        if not (tensor.is_leaf and tensor.requires_grad):
-            storage = tensor.untyped_storage()
-            kept[storage._cdata] = storage
-        return tensor
-
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(image)
-    return sum(storage.nbytes() for storage in kept.values())

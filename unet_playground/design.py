@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from unet_playground.errors import IllegalDesign, PlaygroundError, Text, UnknownChoice
-from unet_playground.parts import SLOTS, attentions, sites, skips
+from unet_playground.parts import SLOTS, attentions, downs, sites, skips
 from unet_playground.registry import Choice, catalogues
 
 FORMAT = 1
@@ -20,6 +20,9 @@ DEFAULTS = {
 LEVELWISE = ("attention", "up")
 """Slots whose choice may differ by level, written finest first: `bilinear/bilinear/deformable/deformable`."""
 
+EMPTY = "none"
+"""What a slot holds that does not apply; slots that have a part of that name mean the same by it."""
+
 NUMBERS = {"depth": (1, 6), "width": (1, 64), "dims": (2, 3)}
 WIDEST = 1024
 
@@ -33,14 +36,14 @@ class Design:
     designs with equal links.
 
     Args:
-        down: How the encoder gives up resolution.
+        down: How the encoder gives up resolution; with `none` every stage works at full resolution and one width.
         block: What a stage computes.
         skip: What crosses from encoder to decoder.
         attention: What is emphasised.
         site: Where attention sits; without attention it means nothing and becomes `skip`.
-        up: How the decoder gets resolution back.
+        up: How the decoder gets resolution back; empty (`none`) where no resolution is given up.
         depth: How often resolution is halved, 1 to 6.
-        width: Channels of the finest stage, 1 to 64; they double at every level, up to 1024.
+        width: Channels of the finest stage, 1 to 64; where resolution is halved they double at every level, up to 1024.
         dims: 2 for images, 3 for volumes.
 
     Raises:
@@ -61,19 +64,25 @@ class Design:
     def __post_init__(self) -> None:
         self._check_numbers()
         for slot, default in DEFAULTS.items():
-            object.__setattr__(self, slot, self._canonical(slot, getattr(self, slot) or default))
-        if not self.applies("site"):
-            object.__setattr__(self, "site", DEFAULTS["site"])
-        elif sites[self.site].make.needs_crossing and not skips[self.choice("skip").id].make.crosses:
-            raise IllegalDesign(
-                f"site={self.site} puts {self.attention} on what crosses, but skip={self.skip} lets nothing cross: "
-                "choose another site, another skip, or no attention.",
-                f"site={self.site} 把 {self.attention} 放在跨越的特征上，但 skip={self.skip} 没有任何特征跨越："
-                "请更换位置、跳跃方式，或不用注意力。",
-            )
+            fill = EMPTY if slot == "up" and not self.halves else default
+            object.__setattr__(self, slot, self._canonical(slot, getattr(self, slot) or fill))
+        self._check_width()
+        self._settle_site()
+
+    @property
+    def halves(self) -> bool:
+        """Whether the encoder gives up resolution."""
+        return downs[self.choice("down").id].make.halves
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of every encoder level, finest first, the bottleneck last."""
+        return tuple(self.width * (2**level if self.halves else 1) for level in range(self.depth + 1))
 
     def applies(self, slot: str) -> bool:
-        """Whether the choice of a slot makes a difference: without attention, its site makes none."""
+        """Whether a slot makes a difference: nothing is got back that was not given up, no attention has a site."""
+        if slot == "up":
+            return self.halves
         return slot != "site" or any(attentions[choice.id].make.weighs for choice in self.levels("attention"))
 
     def choice(self, slot: str) -> Choice:
@@ -82,10 +91,16 @@ class Design:
 
     def levels(self, slot: str) -> tuple[Choice, ...]:
         """One parsed choice per decoder level, finest first."""
+        if slot == "up" and not self.halves:
+            return (Choice(EMPTY),) * self.depth
         return parse_levels(slot, getattr(self, slot), self.depth)
 
     def replace(self, **changes: Any) -> "Design":
-        """The same design with other choices."""
+        """The same design with other choices; what they leave without effect, or put back in force, is unset."""
+        if "down" in changes and "up" not in changes:
+            changes["up"] = (
+                self.up if downs[downs.parse(changes["down"] or DEFAULTS["down"]).id].make.halves == self.halves else ""
+            )
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
@@ -137,20 +152,56 @@ class Design:
         )
 
     def _canonical(self, slot: str, text: str) -> str:
-        choices = [str(choice) for choice in parse_levels(slot, text, self.depth)]
-        return choices[0] if len(set(choices)) == 1 else "/".join(choices)
+        if slot == "up" and self.halves != (text != EMPTY):
+            raise _misplaced_up(text, self.down)
+        if slot == "up" and not self.halves:
+            return EMPTY
+        choices = parse_levels(slot, text, self.depth)
+        for choice in choices:
+            if self.dims not in getattr(catalogues[slot][choice.id].make, "dims", (2, 3)):
+                raise _not_in_volumes(slot, choice.id)
+        written = [str(self._settle(slot, choice)) for choice in choices]
+        return written[0] if len(set(written)) == 1 else "/".join(written)
+
+    def _settle(self, slot: str, choice: Choice) -> Choice:
+        """The one form of a choice that all equal networks of this depth share, where its part knows one."""
+        settle = getattr(catalogues[slot][choice.id].make, "settle", None)
+        return Choice(choice.id, tuple(settle(dict(choice.options), self.depth).items())) if settle else choice
+
+    def _settle_site(self) -> None:
+        """Without attention any site is the default one; without a skip some sites are the same place."""
+        site, crosses = sites[self.site].make, skips[self.choice("skip").id].make.crosses
+        if not self.applies("site"):
+            object.__setattr__(self, "site", DEFAULTS["site"])
+        elif site.needs_crossing and not crosses:
+            raise IllegalDesign(
+                f"site={self.site} puts {self.attention} on what crosses, but skip={self.skip} lets nothing cross: "
+                "choose another site, another skip, or no attention.",
+                f"site={self.site} 把 {self.attention} 放在跨越的特征上，但 skip={self.skip} 没有任何特征跨越："
+                "请更换位置、跳跃方式，或不用注意力。",
+            )
+        elif not site.levelwise and len(set(self.levels("attention"))) > 1:
+            raise IllegalDesign(
+                f"site={self.site} is one single place, but attention={self.attention} differs by level: name one "
+                "attention, or choose another site.",
+                f"site={self.site} 只有一处，但 attention={self.attention} 逐级不同：请只写一种注意力，或更换位置。",
+            )
+        elif site.without_crossing and not crosses:
+            object.__setattr__(self, "site", site.without_crossing)
 
     def _check_numbers(self) -> None:
         for name, (low, high) in NUMBERS.items():
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
                 raise _not_whole(name, value)
-        if self.width * 2**self.depth > WIDEST:
+
+    def _check_width(self) -> None:
+        widest = self.widths[-1]
+        if widest > WIDEST:
             raise IllegalDesign(
-                f"width={self.width} with depth={self.depth} needs {self.width * 2**self.depth} channels; at most "
-                f"{WIDEST} are allowed: make it narrower or less deep.",
-                f"width={self.width} 且 depth={self.depth} 需要 {self.width * 2**self.depth} 个通道，"
-                f"上限为 {WIDEST}：请减小宽度或深度。",
+                f"width={self.width} with depth={self.depth} needs {widest} channels; at most {WIDEST} are allowed: "
+                "make it narrower or less deep.",
+                f"width={self.width} 且 depth={self.depth} 需要 {widest} 个通道，上限为 {WIDEST}：请减小宽度或深度。",
             )
 
 
@@ -170,6 +221,26 @@ def parse_levels(slot: str, text: str, depth: int) -> tuple[Choice, ...]:
             f"{slot}={text} 按级给出了 {len(written)} 项，但 depth={depth}：请写一项，或从最精细起写 {depth} 项。",
         )
     return tuple(catalogues[slot].parse(one) for one in written)
+
+
+def _misplaced_up(up: str, down: str) -> IllegalDesign:
+    if up == EMPTY:
+        return IllegalDesign(
+            f"up={up} gets nothing back, but down={down} gives up resolution: choose an up, or down={EMPTY}.",
+            f"up={up} 不恢复分辨率，但 down={down} 会降低分辨率：请选择上采样方式，或用 down={EMPTY}。",
+        )
+    return IllegalDesign(
+        f"up={up} has nothing to get back, because down={down} keeps full resolution: leave up out, or choose another "
+        "down.",
+        f"up={up} 无可恢复，因为 down={down} 保持全分辨率：请省略 up，或更换下采样方式。",
+    )
+
+
+def _not_in_volumes(slot: str, id: str) -> IllegalDesign:
+    return IllegalDesign(
+        f"{slot}={id} is defined for images (dims=2) only, not for volumes (dims=3): choose another {slot}, or dims=2.",
+        f"{slot}={id} 只适用于图像（dims=2），不适用于体数据（dims=3）：请更换 {slot}，或用 dims=2。",
+    )
 
 
 def _typed(values: dict[str, Any]) -> dict[str, Any]:

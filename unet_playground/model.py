@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unet_playground.design import Design
-from unet_playground.parts import Place, attentions, blocks, downs, skips, ups
+from unet_playground.parts import Passage, Place, Skip, attentions, blocks, downs, skips, ups
 from unet_playground.parts.layers import convolution
 from unet_playground.registry import Catalogue, Choice
 from unet_playground.taps import IGNORE, Gate, Tap, Tape
@@ -38,11 +38,10 @@ class Slot(nn.Module):
 class EncoderStage(nn.Module):
     """Gives up resolution (all but the first), then computes features."""
 
-    def __init__(self, design: Design, channels_in: int, channels: int, level: int):
+    def __init__(self, design: Design, channels_in: int, channels: int, place: Place):
         super().__init__()
-        place = Place(level, design.depth, design.dims)
-        self.down = Slot(downs, design.choice("down"), channels_in, place) if level else None
-        sources = {"encoded" if level else "image": channels_in}
+        self.down = Slot(downs, design.choice("down"), channels_in, place) if place.level else None
+        sources = {"encoded" if place.level else "image": channels_in}
         self.block = Slot(blocks, design.choice("block"), sources, channels, place)
 
     def forward(self, x: Tensor, tap: Tap = IGNORE) -> Tensor:
@@ -54,37 +53,47 @@ class EncoderStage(nn.Module):
 class DecoderStage(nn.Module):
     """Gets resolution back, joins what crosses from the encoder, then computes features."""
 
-    def __init__(self, design: Design, widths: Sequence[int], level: int):
+    def __init__(self, design: Design, widths: Sequence[int], place: Place):
         super().__init__()
-        place = Place(level, design.depth, design.dims)
-        channels = widths[level]
-        self.level, self.site = level, design.site
-        self.up = Slot(ups, design.levels("up")[level], widths[level + 1], channels, place)
+        channels, coarser = widths[place.level], widths[place.level + 1]
+        self.level, self.site = place.level, design.site
+        self.up = Slot(ups, design.levels("up")[place.level], coarser, channels, place) if place.halves else None
         self.skip = Slot(skips, design.choice("skip"), widths, place)
-        sources = {"decoded": channels}
-        if self.skip.part.beside:
-            sources[self.skip.part_id] = channels
-        seen = {"skip": channels, "fused": sum(sources.values())}[design.site]
-        # The width is part of the name: what one style adds another concatenates, and their gates cannot be shared.
-        self.attention = nn.ModuleDict(
-            {f"{design.site}-{seen}": Slot(attentions, design.levels("attention")[level], seen, place)}
-        )
+        skip: Skip = self.skip.part
+        sources = skip.sources(self.skip.part_id)
+        seen = {"skip": skip.crossing, "fused": sum(sources.values()), "decoder": channels}
+        self.attention = _attention(design, seen, design.levels("attention")[place.level], place)
         self.block = Slot(blocks, design.choice("block"), sources, channels, place)
 
-    def forward(self, encoded: Sequence[Tensor], coarse: Tensor, tap: Tap = IGNORE) -> Tensor:
-        sides = encoded[self.level].shape[2:]
-        decoded = tap(f"up.{self.level}", self.up(coarse, sides, tap.within(f"up.{self.level}")))
-        crossed = self.skip.part.cross(encoded, decoded, tap.within(f"gate.{self.level}"))
+    def forward(self, passage: Passage, tap: Tap = IGNORE) -> Tensor:
+        level, decoded = self.level, passage.decoded[-1]
+        if self.up is not None:
+            sides = passage.encoded[level].shape[2:]
+            decoded = self.up(decoded, sides, tap.within(f"up.{level}"))
+        decoded = self._attend("decoder", tap(f"up.{level}", decoded), tap)
+        crossed = self.skip.part.cross(passage, decoded, tap)
         if crossed is not None:
-            crossed = tap(f"skip.{self.level}", self._attend("skip", crossed, tap))
+            crossed = tap(f"skip.{level}", self._attend("skip", crossed, tap))
         joined = self._attend("fused", self.skip.part.join(decoded, crossed), tap)
-        return tap(f"decoder.{self.level}", self.block(tap(f"fused.{self.level}", joined), tap))
+        return tap(f"decoder.{level}", self.block(tap(f"fused.{level}", joined), tap))
 
     def _attend(self, site: str, x: Tensor, tap: Tap) -> Tensor:
-        if site != self.site:
-            return x
-        (attention,) = self.attention.values()
-        return attention(x, tap.within(f"{site}.{self.level}"))
+        return _attend(self.attention, x, tap.within(f"{site}.{self.level}")) if site == self.site else x
+
+
+def _attention(design: Design, seen: Mapping[str, int], choice: Choice, place: Place) -> nn.ModuleDict:
+    """The attention at the design's site, if that is one of `seen` (site -> channels).
+
+    The width is part of the name: what one style adds another concatenates, and their gates cannot be shared.
+    """
+    site = design.site
+    return nn.ModuleDict({f"{site}-{seen[site]}": Slot(attentions, choice, seen[site], place)} if site in seen else {})
+
+
+def _attend(attention: nn.ModuleDict, x: Tensor, tap: Tap) -> Tensor:
+    for one in attention.values():
+        x = one(x, tap)
+    return x
 
 
 @dataclass(frozen=True)
@@ -134,12 +143,18 @@ class UNet(nn.Module):
     def __init__(self, design: Design, in_channels: int = 3, classes: int = 2):
         super().__init__()
         self.design, self.in_channels, self.classes = design, in_channels, classes
-        widths = [design.width * 2**level for level in range(design.depth + 1)]
-        self.encoder = nn.ModuleList(
-            EncoderStage(design, widths[level - 1] if level else in_channels, widths[level], level)
-            for level in range(design.depth + 1)
+        widths, halves, depth = design.widths, design.halves, design.depth
+        places = [Place(level, depth, design.dims, halves, classes) for level in range(depth + 1)]
+        # Stages at full resolution have other widths, so in the bank they have other names.
+        names = [f"{level}" if halves else f"{level}-full" for level in range(depth + 1)]
+        self.encoder = nn.ModuleDict(
+            {
+                names[level]: EncoderStage(design, widths[level - 1] if level else in_channels, widths[level], place)
+                for level, place in enumerate(places)
+            }
         )
-        self.decoder = nn.ModuleList(DecoderStage(design, widths, level) for level in range(design.depth))
+        self.bottleneck = _attention(design, {"bottleneck": widths[-1]}, design.choice("attention"), places[-1])
+        self.decoder = nn.ModuleDict({names[place.level]: DecoderStage(design, widths, place) for place in places[:-1]})
         self.head = convolution(widths[0], classes, 1, design.dims)
 
     def forward(self, image: Tensor, tap: Tap = IGNORE) -> Tensor:
@@ -151,12 +166,16 @@ class UNet(nn.Module):
         """
         encoded: list[Tensor] = []
         features = image
-        for level, stage in enumerate(self.encoder):
+        for level, stage in enumerate(self.encoder.values()):
             features = stage(features, tap.within(f"encoder.{level}"))
             encoded.append(features)
-        for stage in reversed(self.decoder):
-            features = stage(encoded, features, tap)
-        return tap("logits", self.head(features))
+        deepest = tap("bottleneck", _attend(self.bottleneck, features, tap.within(f"bottleneck.{self.design.depth}")))
+        passage = Passage([*encoded[:-1], deepest], [deepest])
+        stages: list[DecoderStage] = [*self.decoder.values()]  # type: ignore[list-item]
+        for stage in reversed(stages):
+            passage.decoded.append(stage(passage, tap))
+        logits = self.head(passage.decoded[-1])
+        return tap("logits", stages[0].skip.part.finish(logits, passage, tap))
 
     def channels_last(self) -> "UNet":
         """Lay the weights out with channels last, which convolves fastest on CPUs as on GPUs; gives the network."""

@@ -7,6 +7,7 @@ the sides, so each side is asked alone, on an image that is one pixel thin along
 part: a new part is covered when it tells its gates and offsets to the tap.
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from unet_playground.design import Design
+from unet_playground.errors import UnknownChoice
 from unet_playground.model import UNet
 from unet_playground.parts.layers import Norm
 from unet_playground.taps import Freeze
@@ -51,53 +53,131 @@ def kinds(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(re.sub(r"\.\d+", "", name) for name in names))
 
 
-def receptive_field(design: Design, sides: tuple[int, ...], point: tuple[int, ...]) -> Field:
-    """The box of input pixels that the output at `point` depends on, clipped to the image.
+LOGITS = "logits"
+
+
+def places(design: Design) -> tuple[str, ...]:
+    """Names of all feature maps of a design, in the order of computation: `encoder.0` ... `logits`."""
+    return tuple(_sketch(design).features)
+
+
+def sides_of(design: Design, sides: tuple[int, ...], place: str = LOGITS) -> tuple[int, ...]:
+    """The sides of a feature map for an image of given sides: every halving rounds up.
+
+    Raises:
+        UnknownChoice: There is no such place.
+    """
+    features = _sketch(design).features
+    if place not in features:
+        raise UnknownChoice(
+            f'This design has no place "{place}"; places are {", ".join(features)}.',
+            f"该设计没有位置“{place}”；可选：{'、'.join(features)}。",
+        )
+    return tuple(math.ceil(side * features[place].shape[2] / _sketch_side(design)) for side in sides)
+
+
+def receptive_field(design: Design, sides: tuple[int, ...], point: tuple[int, ...], place: str = LOGITS) -> Field:
+    """The box of input pixels that one pixel of a feature map depends on, clipped to the image.
 
     Args:
         design: Any design.
         sides: (rows, columns) of the image, planes first for volumes.
-        point: Position of the output pixel.
+        point: Position in the feature map, in its own pixels.
+        place: Name of the feature map, one of `places(design)`; by default the output.
+
+    Raises:
+        UnknownChoice: There is no such place or no such pixel.
     """
-    spans = [_span(design, side, at, axis) for axis, (side, at) in enumerate(zip(sides, point, strict=True))]
-    return Field(tuple(low for low, _ in spans), tuple(high for _, high in spans), *_held_still(design))
+    own = sides_of(design, sides, place)
+    if len(point) != len(own) or not all(0 <= at < side for at, side in zip(point, own, strict=True)):
+        raise UnknownChoice(
+            f"{place} has no pixel {point}: it has {' x '.join(map(str, own))} pixels here, counted from 0.",
+            f"{place} 没有像素 {point}：此处共有 {' × '.join(map(str, own))} 个像素，从 0 开始计数。",
+        )
+    spans = [_span(design, side, at, place) for side, at in zip(sides, point, strict=True)]
+    return Field(tuple(low for low, _ in spans), tuple(high for _, high in spans), *_held_still(design, place))
+
+
+class _Probe(Freeze):
+    """Holds still what depends on content, and keeps every feature map and every held value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features: dict[str, Tensor] = {}
+        self.held: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, tensor: Tensor) -> Tensor:
+        self.features[name] = tensor
+        return tensor
+
+    def gate(self, name: str, gate: Tensor, top: float = 1.0) -> Tensor:
+        self.held[name] = super().gate(name, gate, top).requires_grad_()
+        return self.held[name]
+
+    def sampling(self, name: str, values: Tensor, rest: float) -> Tensor:
+        self.held[name] = super().sampling(name, values, rest).requires_grad_()
+        return self.held[name]
+
+
+def _probe(design: Design, image: Tensor) -> _Probe:
+    probe = _Probe()
+    with _Wiring():
+        _wiring(design)(image, probe)
+    return probe
+
+
+def _thin(design: Design, side: int) -> Tensor:
+    """An image one pixel thin along all sides but one; every part treats its sides alike."""
+    return torch.ones(1, 1, side, *[1] * (design.dims - 1), dtype=torch.float64)
 
 
 @lru_cache(maxsize=4096)
-def _span(design: Design, side: int, at: int, axis: int) -> tuple[int, int]:
-    thin = [1] * design.dims
-    thin[axis] = side
-    image = torch.ones(1, 1, *thin, dtype=torch.float64, requires_grad=True)
-    with _Wiring():
-        output = _wiring(design)(image, Freeze())
-    (gradient,) = torch.autograd.grad(output.flatten(2)[0, 0, at], image)
+def _span(design: Design, side: int, at: int, place: str) -> tuple[int, int]:
+    image = _thin(design, side).requires_grad_()
+    output = _probe(design, image).features[place]
+    (gradient,) = torch.autograd.grad(output.flatten(2)[0, :, at].sum(), image)
     reached = gradient.flatten().nonzero().flatten()
     return int(reached.min()), int(reached.max())
+
+
+def _sketch_side(design: Design) -> int:
+    """The smallest side that leaves two pixels at the coarsest level."""
+    return 2 ** (design.depth + 1)
+
+
+@lru_cache(maxsize=64)
+def _sketch(design: Design) -> _Probe:
+    """Every feature map and held value of a design, on a small image."""
+    return _probe(design, _thin(design, _sketch_side(design)))
+
+
+@lru_cache(maxsize=256)
+def _held_still(design: Design, place: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of what sees the whole image, and of what sees a neighbourhood, on the way to a place."""
+    feature, held = _sketch(design).features[place], _sketch(design).held
+    if not feature.requires_grad:
+        return (), ()
+    reached = torch.autograd.grad(feature.sum(), [*held.values()], allow_unused=True, retain_graph=True)
+    upstream = [name for name, gradient in zip(held, reached, strict=True) if gradient is not None]
+    pooled = tuple(name for name in upstream if all(side == 1 for side in held[name].shape[2:]))
+    return pooled, tuple(name for name in upstream if name not in pooled)
 
 
 @lru_cache(maxsize=64)
 def _wiring(design: Design) -> UNet:
     """The network of a design, one channel wide, with positive weights and nothing that depends on content."""
-    network = UNet(design.replace(width=1), in_channels=1, classes=1).double().eval()
+    with torch.device("meta"):
+        network = UNet(design.replace(width=1), in_channels=1, classes=1)
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, Norm):
                 setattr(module, name, nn.Identity())
+    network = network.to_empty(device="cpu").double().eval()
     with torch.no_grad():
         for parameter in network.parameters():
             many = parameter.dim() > 1
             parameter.fill_(1 / parameter[0].numel() if many else float(parameter.dim() == 0))
     return network.requires_grad_(False)
-
-
-@lru_cache(maxsize=256)
-def _held_still(design: Design) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of what sees the whole image, and of what sees a neighbourhood."""
-    freeze = Freeze()
-    with torch.no_grad(), _Wiring():
-        _wiring(design)(torch.ones(1, 1, *[2 ** (design.depth + 1)] * design.dims, dtype=torch.float64), freeze)
-    pooled = tuple(name for name, gate in freeze.frozen.items() if all(side == 1 for side in gate[2:]))
-    return pooled, tuple(name for name in freeze.frozen if name not in pooled)
 
 
 class _Wiring(TorchFunctionMode):
@@ -108,26 +188,28 @@ class _Wiring(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if function in (F.max_pool2d, F.max_pool3d):
-            return _mean_pool(args[0], args[1])
+            return _mean_pool(args[0], args[1], kwargs.get("stride") or args[1])
         if function is F.grid_sample:
-            return _sample_exactly(args[0], args[1])
+            return _sample_exactly(args[0], args[1], kwargs["padding_mode"])
         return function(*args, **kwargs)
 
 
-def _mean_pool(x: Tensor, side: int) -> Tensor:
+def _mean_pool(x: Tensor, side: int, stride: int) -> Tensor:
     """Means over windows of `side` pixels; a window that reaches over the border is filled up with zeros."""
-    edges = [edge for n in reversed(x.shape[2:]) for edge in (0, -n % side)]
+    edges = [edge for n in reversed(x.shape[2:]) for edge in (0, -n % side if stride == side else 0)]
     mean = F.avg_pool2d if x.dim() == 4 else F.avg_pool3d
-    return mean(F.pad(x, edges), side)
+    return mean(F.pad(x, edges), side, stride)
 
 
-def _sample_exactly(x: Tensor, grid: Tensor) -> Tensor:
+def _sample_exactly(x: Tensor, grid: Tensor, padding: str) -> Tensor:
     """`grid_sample` with positions snapped to 1/1024 pixel, so that rounding lets no neighbour in."""
     n, _, *sides = x.shape
     weights = x.new_ones(n, grid[0, ..., 0].numel(), 1)
     for axis, side in enumerate(sides):
         position = ((grid[..., len(sides) - 1 - axis].reshape(n, -1, 1) + 1) * side - 1) / 2
         position = torch.round(position * 1024) / 1024
+        if padding == "border":
+            position = position.clamp(0, side - 1)
         hat = (1 - (position - torch.arange(side, dtype=x.dtype)).abs()).clamp_min(0)
         weights = (weights.unsqueeze(-1) * hat.unsqueeze(-2)).flatten(2)
     return torch.einsum("ncs,nps->ncp", x.flatten(2), weights).unflatten(2, grid.shape[1:-1])

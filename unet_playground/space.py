@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from unet_playground.design import LEVELWISE, SLOT_IDS, Design
 from unet_playground.errors import PlaygroundError, Text
@@ -11,10 +11,10 @@ from unet_playground.registry import Choice, Entry, catalogues
 Weight = Callable[[Entry], float]
 
 
-def change(design: Design, slot: str, choice: str) -> Design | Text:
-    """The design with another choice in one slot, or the reason why there is none."""
+def change(design: Design, **choices: str) -> Design | Text:
+    """The design with other choices in some slots, or the reason why there is none."""
     try:
-        return design.replace(**{slot: choice})
+        return design.replace(**choices)
     except PlaygroundError as error:
         return error.text
 
@@ -22,7 +22,7 @@ def change(design: Design, slot: str, choice: str) -> Design | Text:
 def neighbours(design: Design) -> Iterator[Design]:
     """Every legal design that differs from `design` in one slot, each part with its default options."""
     for slot, entry in _parts():
-        changed = change(design, slot, entry.id)
+        changed = change(design, **{slot: entry.id})
         if isinstance(changed, Design) and changed != design:
             yield changed
 
@@ -61,9 +61,20 @@ def draw(
     while True:
         choices = {slot: _draw_slot(rng, slot, weight, base.depth, levelwise) for slot in SLOT_IDS}
         try:
-            return base.replace(**choices)
+            halfway = base.replace(down=choices.pop("down"))
+            # A slot that this way down leaves empty is not drawn; without attention any site is the default one.
+            kept = {slot: one for slot, one in choices.items() if slot == "site" or halfway.applies(slot)}
+            return halfway.replace(**kept)
         except PlaygroundError:
             continue
+
+
+def combinations(base: Design, slots: Sequence[str]) -> Iterator[Design]:
+    """Every legal design that differs from `base` in these slots only, each part with its default options."""
+    for ids in itertools.product(*(catalogues[slot] for slot in slots)):
+        changed = change(base, **dict(zip(slots, ids, strict=True)))
+        if isinstance(changed, Design):
+            yield changed
 
 
 def option_variants(base: Design) -> Iterator[Design]:
@@ -71,7 +82,7 @@ def option_variants(base: Design) -> Iterator[Design]:
     for slot, entry in _parts():
         for option in entry.options:
             for value in option.choices or option.ends:
-                changed = change(base, slot, str(Choice(entry.id, ((option.id, value),))))
+                changed = change(base, **{slot: str(Choice(entry.id, ((option.id, value),)))})
                 if value != option.default and isinstance(changed, Design):
                     yield changed
 

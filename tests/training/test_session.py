@@ -1,6 +1,7 @@
 """Training runs: what they write, and that a run which was broken off ends as if it had not been."""
 
 import json
+import random
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from tests.training.scenes import write_scenes
 from unet_playground import Design, UNet, load_model
 from unet_playground.errors import UnusableWeights
 from unet_playground.parts.layers import JoinedConvolution
-from unet_playground.space import cover
+from unet_playground.space import draw
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Example
-from unet_playground.training.loop import Bank, Recipe, Trainer
+from unet_playground.training.loop import Bank, Recipe, Trainer, designs_of_bank
 from unet_playground.training.session import Session
 
 BASE = Design(depth=1, width=2)
@@ -108,8 +109,11 @@ def test_the_card_says_what_the_weights_are(finished: Path):
 def test_the_bank_holds_every_tensor_of_every_design_and_nothing_of_the_training(finished: Path):
     held = {name: tuple(tensor.shape) for name, tensor in load_file(finished / "weights-0.safetensors").items()}
     needed: dict[str, tuple[int, ...]] = {}
-    for design in cover(BASE, strength=3):
-        needed |= {name: tuple(parameter.shape) for name, parameter in UNet(design).named_parameters()}
+    rng = random.Random(0)
+    for design in (*designs_of_bank(BASE), *(draw(rng, base=BASE) for _ in range(300))):
+        with torch.device("meta"):
+            network = UNet(design)
+        needed |= {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     assert held == needed
 
 

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _CONVOLVE = {2: F.conv2d, 3: F.conv3d}
-_CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _MAX_POOL = {2: F.max_pool2d, 3: F.max_pool3d}
 _LINEAR = {2: "bilinear", 3: "trilinear"}
 
@@ -26,11 +25,43 @@ class Place:
         level: Resolution: 0 is the image's own, each further level halves the sides.
         depth: Number of the network's levels below 0.
         dims: 2 for images, 3 for volumes.
+        halves: Whether levels halve the sides at all; in a full-resolution network they do not.
+        classes: Channels of the network's logits.
     """
 
     level: int = 0
     depth: int = 4
     dims: int = 2
+    halves: bool = True
+    classes: int = 2
+
+    def align(self, x: Tensor, level: int, sides: Sequence[int]) -> Tensor:
+        """Bring features of another level to the sides of this one: max-pooled when finer, interpolated when coarser.
+
+        Args:
+            x: (n, c, *sides of its level).
+            level: Where it comes from.
+            sides: Of this place.
+        """
+        halvings = self.level - level if self.halves else 0
+        if halvings >= 0:
+            return pool_down(x, halvings)
+        return crop(enlarge(x, 2**-halvings, _LINEAR[self.dims]), sides)
+
+
+class Unset:
+    """A layer whose weights are not set when it is built: `start` does it, and networks without storage go without."""
+
+    def reset_parameters(self) -> None:
+        """Leave the weights as they are."""
+
+
+class Conv2d(Unset, nn.Conv2d):
+    """A 2-D convolution."""
+
+
+class Conv3d(Unset, nn.Conv3d):
+    """A 3-D convolution."""
 
 
 class Centred:
@@ -52,26 +83,27 @@ class Centred:
             self.weight.sub_(self.weight.mean(others, keepdim=True))
 
 
-class CentredConv2d(Centred, nn.Conv2d):
+class CentredConv2d(Centred, Conv2d):
     """A 2-D convolution of mean-free filters."""
 
 
-class CentredConv3d(Centred, nn.Conv3d):
+class CentredConv3d(Centred, Conv3d):
     """A 3-D convolution of mean-free filters."""
 
 
-class CentredConvTranspose2d(Centred, nn.ConvTranspose2d):
+class CentredConvTranspose2d(Centred, Unset, nn.ConvTranspose2d):
     """A 2-D transposed convolution; every tap has its own filter over the channels."""
 
     filter_axes = (1, 2, 3)
 
 
-class CentredConvTranspose3d(Centred, nn.ConvTranspose3d):
+class CentredConvTranspose3d(Centred, Unset, nn.ConvTranspose3d):
     """A 3-D transposed convolution; every tap has its own filter over the channels."""
 
     filter_axes = (1, 2, 3, 4)
 
 
+_CONVOLUTION = {2: Conv2d, 3: Conv3d}
 _CENTRED = {2: CentredConv2d, 3: CentredConv3d}
 _TRANSPOSED = {2: CentredConvTranspose2d, 3: CentredConvTranspose3d}
 
@@ -105,6 +137,8 @@ def transposed_convolution(channels: int, filters: int, kernel: int, dims: int) 
 
 def start(layer: nn.Module, fan_in: float, gain: float = 2.0) -> nn.Module:
     """He initialisation: weights of variance `gain / fan_in`, biases zero."""
+    if layer.weight.is_meta:  # type: ignore[union-attr]
+        return layer
     with torch.no_grad():
         layer.weight.normal_(0, math.sqrt(gain / fan_in))  # type: ignore[operator]
         if layer.bias is not None:
@@ -134,28 +168,35 @@ class JoinedConvolution(nn.Module):
         filters: Output channels.
         kernel: Odd side of the kernel.
         dims: 2 or 3.
+        dilation: Pixels from one tap of the kernel to the next.
     """
 
-    def __init__(self, sources: Mapping[str, int], filters: int, kernel: int, dims: int):
+    def __init__(self, sources: Mapping[str, int], filters: int, kernel: int, dims: int, dilation: int = 1):
         super().__init__()
-        self.dims, self.padding = dims, kernel // 2
+        self.dilation = dilation
         spread = math.sqrt(2 / (sum(sources.values()) * kernel**dims))
         self.weight = nn.ParameterDict(
-            {name: nn.Parameter(torch.randn(filters, n, *[kernel] * dims) * spread) for name, n in sources.items()}
+            {name: nn.Parameter(torch.empty(filters, n, *[kernel] * dims)) for name, n in sources.items()}
         )
+        for weight in self.weight.values():
+            if not weight.is_meta:
+                nn.init.normal_(weight, 0, spread)
         self.center()
 
     def center(self) -> None:
         """Take the mean off every filter over features, one source at a time."""
         with torch.no_grad():
             for name, weight in self.weight.items():
-                if name != "image":
+                if name != "image" and not weight.is_meta:
                     weight.sub_(weight.flatten(1).mean(1).view(-1, *[1] * (weight.dim() - 1)))
 
-    def forward(self, joined: Tensor) -> Tensor:
+    def joined(self) -> Tensor:
+        """The weight over the whole concatenation."""
         weights = [*self.weight.values()]
-        weight = torch.cat(weights, 1) if len(weights) > 1 else weights[0]
-        return _CONVOLVE[self.dims](joined, weight, padding=self.padding)
+        return torch.cat(weights, 1) if len(weights) > 1 else weights[0]
+
+    def forward(self, joined: Tensor) -> Tensor:
+        return convolve(joined, self.joined(), dilation=self.dilation)
 
 
 class Norm(nn.Module):
@@ -179,6 +220,12 @@ class Norm(nn.Module):
         return torch.addcmul(self.bias, x, size)
 
 
+def convolve(x: Tensor, weight: Tensor, *, dilation: int = 1, groups: int = 1) -> Tensor:
+    """A convolution that keeps the sides, by a weight (filters, channels / groups, *odd kernel)."""
+    padding = dilation * (weight.shape[-1] // 2)
+    return _CONVOLVE[x.dim() - 2](x, weight, padding=padding, dilation=dilation, groups=groups)
+
+
 def pool_down(x: Tensor, halvings: int) -> Tensor:
     """Max-pool to ceil(side / 2**halvings): how a finer source is aligned with a coarser place."""
     factor = 2**halvings
@@ -187,7 +234,13 @@ def pool_down(x: Tensor, halvings: int) -> Tensor:
 
 def double(x: Tensor) -> Tensor:
     """Linear interpolation to twice the sides (pixel centres, `align_corners=False`: shift-equivariant)."""
-    return F.interpolate(x, scale_factor=2.0, mode=_LINEAR[x.dim() - 2], align_corners=False)
+    return enlarge(x, 2, _LINEAR[x.dim() - 2])
+
+
+def enlarge(x: Tensor, times: int, mode: str) -> Tensor:
+    """Interpolation to a multiple of the sides: `nearest`, `bilinear` or `trilinear`."""
+    corners = None if mode == "nearest" else False
+    return F.interpolate(x, scale_factor=float(times), mode=mode, align_corners=corners)
 
 
 def crop(x: Tensor, sides: Sequence[int]) -> Tensor:

@@ -13,7 +13,7 @@ from unet_playground.design import Design
 from unet_playground.model import UNet
 from unet_playground.parts.layers import center
 from unet_playground.registry import Entry
-from unet_playground.space import cover, draw
+from unet_playground.space import combinations, draw
 from unet_playground.taps import Tape
 from unet_playground.training.augment import batch
 from unet_playground.training.datasets import Example
@@ -74,14 +74,22 @@ class Bank:
         self._networks: dict[Design, UNet] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            for design in cover(base, strength=3) if shared else (base,):
-                for name, parameter in UNet(design, channels, classes).named_parameters():
-                    self.parameters.setdefault(name, parameter)
-            for level in range(1, base.depth + 1):
-                head = torch.randn(classes, base.width * 2**level) / math.sqrt(base.width * 2**level)
-                self.parameters[f"{DEEP}{level}"] = nn.Parameter(head)
+            for design in dict.fromkeys(designs_of_bank(base)) if shared else (base,):
+                self._add_missing(design)
         self.average = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
         self.updates = dict.fromkeys(self.parameters, 0)
+
+    def _add_missing(self, design: Design) -> None:
+        """Fresh parameters for what a design names and no design before it has named."""
+        with torch.device("meta"):
+            names = {name for name, _ in UNet(design, self.channels, self.classes).named_parameters()}
+        if names <= self.parameters.keys():
+            return
+        for name, parameter in UNet(design, self.channels, self.classes).named_parameters():
+            self.parameters.setdefault(name, parameter)
+        for level, width in enumerate(design.widths[1:], start=1):
+            head = torch.randn(self.classes, width) / math.sqrt(width)
+            self.parameters.setdefault(deep_head(design, level), nn.Parameter(head))
 
     def network(self, design: Design) -> UNet:
         """The network of a design, made of the bank's own parameters."""
@@ -152,16 +160,34 @@ class Trainer:
         """The loss of the logits, and of a head at every coarser level with weight 1/2 a level.
 
         Without the heads a skip style that reaches the finest level early starves the deep path, which all styles
-        share, of gradient, and `skip=none` never recovers.
+        share, of gradient, and `skip=none` never recovers. Where a design has several outputs (nested skips with deep
+        supervision), each has its own loss.
         """
-        tape = Tape(lambda name: name.startswith(("decoder.", f"encoder.{network.design.depth}")))
-        value = loss(network(images, tape), labels)
+        tape = Tape(lambda name: name.startswith(("decoder.", "output.", f"encoder.{network.design.depth}")))
+        logits = network(images, tape)
+        outputs = [output for name, output in tape.features.items() if name.startswith("output.")] or [logits]
+        value = torch.stack([loss(output, labels) for output in outputs]).mean()
         for level in range(1, network.design.depth + 1):
             place = f"decoder.{level}" if level < network.design.depth else f"encoder.{level}"
-            logits = torch.einsum("nc...,kc->nk...", tape.features[place], self.bank.parameters[f"{DEEP}{level}"])
-            stride = (slice(None), *[slice(None, None, 2**level)] * (labels.dim() - 1))
+            logits = torch.einsum(
+                "nc...,kc->nk...", tape.features[place], self.bank.parameters[deep_head(network.design, level)]
+            )
+            step = 2**level if network.design.halves else 1
+            stride = (slice(None), *[slice(None, None, step)] * (labels.dim() - 1))
             value = value + loss(logits, labels[stride]) / 2**level
         return value
+
+
+def deep_head(design: Design, level: int) -> str:
+    """Name of the training head at a coarse level; stages of other widths have heads of their own."""
+    return f"{DEEP}{level}-{design.widths[level]}"
+
+
+def designs_of_bank(base: Design) -> Iterator[Design]:
+    """Designs that together name every tensor of a bank: the slots in a group see each other's widths."""
+    yield base
+    for slots in (("down", "block", "skip"), ("down", "skip", "attention", "site"), ("down", "up")):
+        yield from combinations(base, slots)
 
 
 def _share(entry: Entry) -> float:

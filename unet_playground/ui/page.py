@@ -62,6 +62,7 @@ class Page:
             label=say(texts.PRESET),
             elem_id="preset",
         )
+        self.preset_line = gr.HTML(panels.preset_line(Design(), self.language), padding=False, elem_id="preset-line")
         self.buttons: dict[str, gr.Radio] = {}
         self.lines: dict[str, gr.HTML] = {}
         for slot in SLOT_IDS:
@@ -152,7 +153,7 @@ class Page:
         held = [self.design, self.scene, self.turn]
         shown = [self.task, self.example, self.design, self.turn]
         for slot, buttons in self.buttons.items():
-            edit = self._editor(lambda design, id, slot=slot: change(design, slot, id), buttons)
+            edit = self._editor(lambda design, id, slot=slot: change(design, **{slot: id}), buttons)
             yield buttons.input, edit, [buttons, *held]
         for name, slider in self.numbers.items():
             edit = self._editor(lambda design, value, name=name: design.replace(**{name: int(value)}), slider)
@@ -169,6 +170,7 @@ class Page:
         pictures = [*self.views.values(), *self.checks.values(), self.about, self.weights]
         choices = [
             self.preset,
+            self.preset_line,
             *self.buttons.values(),
             *self.lines.values(),
             *self.numbers.values(),
@@ -266,7 +268,12 @@ class Page:
 
     def _controls(self, design: Design) -> Updates:
         """Every control as the design has it."""
-        updates: Updates = {self.design: design, self.link: design.to_link(), self.preset: preset_of(design)}
+        updates: Updates = {
+            self.design: design,
+            self.link: design.to_link(),
+            self.preset: preset_of(design),
+            self.preset_line: panels.preset_line(design, self.language),
+        }
         for slot in SLOT_IDS:
             updates[self.buttons[slot]] = gr.Radio(
                 value=panels.slot_value(design, slot), interactive=design.applies(slot)

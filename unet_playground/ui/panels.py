@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterator
 from html import escape
 
-from unet_playground.cost import Cost, cost
+from unet_playground.cost import SLOW, Cost, cost
 from unet_playground.design import LEVELWISE, SLOT_IDS, Design
 from unet_playground.errors import Text
 from unet_playground.inference import best_device
 from unet_playground.model import UNet
+from unet_playground.presets import compare, preset_of, presets
 from unet_playground.receptive_field import kinds
 from unet_playground.registry import catalogues
 from unet_playground.ui import texts
@@ -45,7 +46,7 @@ def line(text: Text | str, language: str) -> str:
 def slot_line(design: Design, slot: str, language: str) -> str:
     """The one-line text of what a slot holds; its choices where they differ by level."""
     if not design.applies(slot):
-        return line(texts.IDLE, language)
+        return line(texts.IDLE[slot], language)
     choices = design.levels(slot)
     if len(set(choices)) > 1:
         return line(texts.BY_LEVEL.within(language).format(choices=", ".join(map(str, choices))), language)
@@ -53,10 +54,24 @@ def slot_line(design: Design, slot: str, language: str) -> str:
     return line(f"{entry.summary.within(language)} {_options(choices[0].options)}", language)
 
 
+def preset_line(design: Design, language: str) -> str:
+    """What the preset is, its paper, and the authors' parameter count beside ours; empty for a design of one's own."""
+    id = preset_of(design)
+    if id is None:
+        return line(texts.OWN, language)
+    entry, comparison = presets[id], compare(id)
+    paper = f" <cite>{escape(str(entry.paper))}</cite>" if entry.paper else ""
+    counts = ""
+    if comparison:
+        title, summary = texts.AUTHORS.within(language), comparison.summary.within(language)
+        counts = f"<details><summary>{title}</summary>{escape(summary)}</details>"
+    return f'<div class="line">{escape(entry.summary.within(language))}{paper}{counts}</div>'
+
+
 def slot_value(design: Design, slot: str) -> str | None:
-    """The id that a slot's buttons show as chosen; None where it differs by level."""
-    choices = {choice.id for choice in design.levels(slot)} if slot in LEVELWISE else {design.choice(slot).id}
-    return choices.pop() if len(choices) == 1 else None
+    """The id that a slot's buttons show as chosen; None where it differs by level or the slot is empty."""
+    ids = {choice.id for choice in design.levels(slot)} if slot in LEVELWISE else {design.choice(slot).id}
+    return ids.pop() if len(ids) == 1 and ids <= set(catalogues[slot]) else None
 
 
 def cost_table(design: Design, language: str) -> str:
@@ -74,8 +89,26 @@ def cost_table(design: Design, language: str) -> str:
     rows += f'<tr><th>{texts.REACH.within(language)}</th><td colspan="3">{escape(reach)}</td></tr>'
     return (
         f'<div class="cost"><h2>{texts.COST.within(language)}</h2><p class="line">{texts.RELATIVE.within(language)}</p>'
-        f"<table>{rows}</table></div>"
+        f"{_slowness(own, classic, language)}<table>{rows}</table>{_stages(own, language)}</div>"
     )
+
+
+def _slowness(own: Cost, classic: Cost, language: str) -> str:
+    times = own.effort / classic.effort
+    return f'<p class="slow">{texts.SLOW.within(language).format(times=times)}</p>' if times > SLOW else ""
+
+
+def _stages(own: Cost, language: str) -> str:
+    """The cost of every stage, folded away."""
+    titles = (texts.STAGE, texts.PARAMETERS, texts.MACS, texts.ACTIVATIONS)
+    head = "".join(f"<th>{title.within(language)}</th>" for title in titles)
+    rows = "".join(
+        f"<tr><th>{stage.stage}</th><td>{stage.parameters:,}</td><td>{stage.macs / 1e9:.2f} G</td>"
+        f"<td>{stage.activation_bytes / 1e6:.0f} MB</td></tr>"
+        for stage in own.stages
+    )
+    summary = texts.STAGES.within(language)
+    return f'<details class="stages"><summary>{summary}</summary><table><tr>{head}</tr>{rows}</table></details>'
 
 
 def weights_label(task: str, model: UNet | None, language: str) -> str:

@@ -12,7 +12,14 @@ TASK = Text("Task", "任务")
 PRESET = Text("Start from", "从预设开始")
 DEPTH = Text("Depth", "深度")
 WIDTH = Text("Width", "宽度")
-IDLE = Text("Without attention there is nothing to place.", "没有注意力，也就没有位置可选。")
+IDLE = {
+    "site": Text("Without attention there is nothing to place.", "没有注意力，也就没有位置可选。"),
+    "up": Text(
+        "Nothing to get back: this way down keeps full resolution, at one width throughout.",
+        "无需恢复：此下采样方式保持全分辨率，各级宽度相同。",
+    ),
+}
+"""Why a slot has no choice at the moment."""
 BY_LEVEL = Text("Level by level, finest first: {choices}", "逐级（从最精细起）：{choices}")
 LINK = Text("Link of this design", "此设计的链接")
 LINK_HINT = Text(
@@ -54,6 +61,14 @@ RELATIVE = Text("at 256 × 256 px; relative to the classic (1×)", "256 × 256 �
 PARAMETERS = Text("Parameters", "参数量")
 MACS = Text("Multiply-adds", "乘加次数")
 ACTIVATIONS = Text("Activations", "激活内存")
+OWN = Text("A design of your own.", "你自己的设计。")
+AUTHORS = Text("The authors' parameter count beside ours", "作者的参数量与此处的对照")
+STAGES = Text("By stage", "逐级")
+STAGE = Text("Stage", "级")
+SLOW = Text(
+    "Slow: a forward pass takes about {times:.0f} times as long as the classic's.",
+    "较慢：前向计算约为经典设计的 {times:.0f} 倍时间。",
+)
 REACH = Text("Receptive field", "感受野")
 WHOLE_IMAGE = Text("and the whole image through {gates}", "并通过 {gates} 看到整幅图")
 DEVICE = Text("Computes on {device}", "计算设备：{device}")

@@ -1,0 +1,94 @@
+"""Writes docs/parts.md and docs/presets.md from the catalogues: `make docs`. Every number is counted, none is typed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from unet_playground import Design, catalogues
+from unet_playground.cost import cost
+from unet_playground.design import SLOT_IDS
+from unet_playground.presets import compare, presets
+from unet_playground.registry import Choice, Entry
+from unet_playground.space import change
+
+FOLDER = Path(__file__).parent
+SIZE = 256
+COLUMNS = ("parameters", "GMAC", "sampled", "activations", "in training", "receptive field")
+ABOUT = f"""# Every part and option, and what it costs
+
+Written by `make docs`. Each row is the classic U-Net (width 16, depth 4) with one choice changed, for one image of
+{SIZE} x {SIZE} pixels: learned numbers; multiply-adds of convolutions (1 multiply and 1 add count once); values that
+are interpolated or sampled, counted apart; largest memory for activations at one time, and what training keeps for the
+backward pass, in float32; sides of the middle pixel's theoretical receptive field, clipped to the image, `+` where
+pooled gates let the whole image in besides. Sites are shown with attention `se`.
+"""
+
+
+def main() -> None:
+    """Write both documents."""
+    for name, text in documents().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+def documents() -> dict[str, str]:
+    """File name -> text."""
+    return {"parts.md": "\n".join(_parts()), "presets.md": "\n".join(_presets())}
+
+
+def _parts() -> Iterator[str]:
+    yield ABOUT
+    for slot in SLOT_IDS:
+        yield f"## {slot}\n"
+        base = Design(attention="se") if slot == "site" else Design()
+        yield _head(slot) + "\n".join(_rows(base, slot)) + "\n"
+    yield "## At full resolution\n\nThe same with `down=none`, one width in every stage.\n"
+    full = Design(down="none")
+    yield _head("choice") + "\n".join(row for slot in ("block", "skip") for row in _rows(full, slot)) + "\n"
+
+
+def _rows(base: Design, slot: str) -> Iterator[str]:
+    for entry in catalogues[slot].entries():
+        for choice in _choices(entry):
+            design = change(base, **{slot: choice})
+            if isinstance(design, Design):
+                yield _row(choice, design)
+
+
+def _choices(entry: Entry) -> Iterator[str]:
+    """A part by itself, then with every value of every option (numbers: both ends)."""
+    yield entry.id
+    for option in entry.options:
+        for value in option.choices or option.ends:
+            if value != option.default:
+                yield str(Choice(entry.id, ((option.id, value),)))
+
+
+def _head(title: str) -> str:
+    return f"| {' | '.join((title, *COLUMNS))} |\n|---|{'--:|' * len(COLUMNS)}\n"
+
+
+def _row(title: str, design: Design) -> str:
+    counted = cost(design, SIZE)
+    field = counted.receptive_field
+    reach = " x ".join(map(str, field.sides)) + (" +" if field.through else "")
+    return (
+        f"| `{title}` | {counted.parameters:,} | {counted.macs / 1e9:.2f} | {counted.sampling / 1e6:.1f} M "
+        f"| {counted.activation_bytes / 1e6:.1f} MB | {counted.training_bytes / 1e6:.1f} MB | {reach} |"
+    )
+
+
+def _presets() -> Iterator[str]:
+    yield (
+        "# Presets\n\nWritten by `make docs`. Cost for one image of "
+        f"{SIZE} x {SIZE} pixels; what the columns mean stands in [parts.md](parts.md).\n"
+    )
+    yield _head("preset") + "\n".join(_row(entry.id, entry.make()) for entry in presets.entries()) + "\n"
+    for entry in presets.entries():
+        paper = f" *{entry.paper}*." if entry.paper else ""
+        yield f"## {entry.title.en}\n\n`{entry.id}`: {entry.summary.en} {entry.lesson.en}{paper}\n"
+        comparison = compare(entry.id)
+        if comparison:
+            yield f"{comparison.summary.en}\n"
+
+
+if __name__ == "__main__":
+    main()
