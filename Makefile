@@ -26,6 +26,8 @@ check: .venv/dev chromium
 
 bench: .venv/dev
 	$(RUN) -m benchmarks.forward
+	$(RUN) -m benchmarks.counting
+	$(RUN) -m benchmarks.designs
 	$(RUN) -m benchmarks.loading
 	$(RUN) -m benchmarks.bank
 	$(RUN) -m benchmarks.page

@@ -127,9 +127,8 @@ def _truth(network: UNet, sides: tuple[int, ...], axis: int) -> dict[str, Tensor
 def _assert_boxes(design: Design, sides: tuple[int, ...], axis: int, place: str, truth: Tensor) -> None:
     """Along one axis: both borders, and one pixel of every phase from the middle on."""
     own = truth.shape[1:]
-    for at in sorted(
-        {0, own[axis] - 1, *(min(own[axis] // 2 + phase, own[axis] - 1) for phase in range(2**design.depth))}
-    ):
+    last = own[axis] - 1
+    for at in sorted({0, last, *(min(own[axis] // 2 + phase, last) for phase in range(2**design.depth))}):
         point = tuple(at if one == axis else side // 2 for one, side in enumerate(own))
         reached = truth[(slice(None), *point)].nonzero().flatten()
         field = receptive_field(design, sides, point, place)

@@ -158,7 +158,7 @@ def test_the_random_designs_hold_every_part_and_every_option():
 @pytest.mark.parametrize(("slot", "id"), sorted(_parts(2) - _parts(3)))
 def test_what_is_defined_for_images_only_refuses_volumes_by_name(slot: str, id: str):
     with pytest.raises(IllegalDesign) as refused:
-        Design(dims=3, **{slot: id})
+        Design(dims=3).replace(**{slot: id})
     for text in (refused.value.text.en, refused.value.text.zh):
         assert f"{slot}={id}" in text
         assert "dims=3" in text

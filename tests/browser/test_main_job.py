@@ -127,6 +127,35 @@ def test_an_illegal_choice_says_why_and_changes_nothing(page: Page) -> None:
     expect(page.locator("#link textarea")).to_have_value(re.compile("skip=concat&attention=cbam"))
 
 
+def test_full_resolution_leaves_up_empty_and_says_why(page: Page) -> None:
+    page.locator("#slot-down input[value=none]").click()
+    expect(page.locator("#link textarea")).to_have_value(re.compile("down=none.*up=none"), timeout=PATIENCE)
+    expect(page.locator("#slot-up input:checked")).to_have_count(0)
+    expect(page.locator("#slot-up input").first).to_be_disabled()
+    expect(page.locator("#designer")).to_contain_text("Nothing to get back")
+    expect(page.locator("#cost")).to_contain_text("1.05×", timeout=PATIENCE)
+    _all_views_are_done(page)
+    page.locator("#slot-down input[value=avg-pool]").click()
+    expect(page.locator("#slot-up input[value=transposed]")).to_be_checked(timeout=PATIENCE)
+    expect(page.locator("#slot-up input").first).to_be_enabled()
+
+
+def test_the_cost_stands_stage_by_stage_and_the_authors_count_beside_a_preset(page: Page) -> None:
+    page.locator(".stages summary").click()
+    expect(page.locator(".stages")).to_contain_text("decoder.0")
+    expect(page.locator(".stages")).to_contain_text("885,248")
+    page.locator("#preset-line summary").click()
+    expect(page.locator("#preset-line")).to_contain_text("7,759,521")
+    _choose(page, "skip", "Dense")
+    _choose(page, "block", "Residual")
+    expect(page.locator("#preset-line")).to_contain_text("A design of your own", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("path", ["/?block=multi-scale&skip=full-scale&up=deformable&attention=cbam&site=fused"])
+def test_a_slow_design_says_so(page: Page) -> None:
+    expect(page.locator("#cost .slow")).to_contain_text("times as long as the classic", timeout=PATIENCE)
+
+
 def test_a_link_sets_every_control_and_a_wrong_one_is_refused(page: Page) -> None:
     link = page.locator("#link textarea")
     link.fill("skip=dense&up=bilinear/bilinear/deformable/deformable")
