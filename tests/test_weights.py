@@ -13,6 +13,7 @@ from safetensors.torch import save
 
 from unet_playground import Design, PlaygroundError, UNet, load_model
 from unet_playground.errors import UnusableWeights
+from unet_playground.parts.layers import JoinedConvolution
 from unet_playground.weights import Card, read_card, replace_file, stores, write
 
 DESIGN = Design(depth=1, width=2)
@@ -54,6 +55,23 @@ def test_stored_weights_come_back_in_half_precision(install: Callable[..., Card]
         assert torch.equal(model.get_parameter(name), parameter.detach().half().float())
     assert model.origin is not None
     assert (model.origin.task, model.origin.weights, model.origin.sha256) == ("nuclei", "solo", card.sha256)
+
+
+@pytest.mark.parametrize("skip", ["concat", "attention-gate", "dense", "nested", "add"])
+def test_weights_of_format_1_compute_what_they_computed(checkpoints: Path, skip: str):
+    """Format 1 laid the weights of a concatenation side by side in the order of their names, not of their sources."""
+    network = UNet(Design(depth=3, width=2, skip=skip)).half().float().eval()
+    old = dict(network.named_parameters())
+    for name, module in network.named_modules():
+        if isinstance(module, JoinedConvolution):
+            names = sorted(module.weight)
+            widths = [module.weight[one].shape[1] for one in names]
+            pieces = module.joined().split(widths, 1)
+            old |= {f"{name}.weight.{one}": piece for one, piece in zip(names, pieces, strict=True)}
+    write(checkpoints / "nuclei" / "old", old, Card("nuclei", network.design.to_json(), False, format=1))
+    image = torch.rand(1, 3, 19, 26)
+    with torch.no_grad():
+        torch.testing.assert_close(load_model("nuclei", network.design)(image), network(image), rtol=0, atol=1e-3)
 
 
 def test_a_loaded_model_is_frozen_and_in_evaluation_mode(folder: Path):
@@ -202,7 +220,7 @@ DAMAGED_CARDS = {
     "empty": "{}",
     "not UTF-8": "\udcff",
     "an unknown key": {"surprise": 1},
-    "another format": {"format": 2},
+    "another format": {"format": 3},
     "no files": {"files": None},
     "files that are numbers": {"files": [1]},
     "files without a name": {"files": [{}]},

@@ -21,7 +21,7 @@ from unet_playground.errors import UnusableWeights
 from unet_playground.model import Origin, UNet
 from unet_playground.tasks import tasks
 
-FORMAT = 1
+FORMAT = 2
 SHARD = 9_000_000
 """Bytes of weights in one file; hosts of code refuse larger files."""
 
@@ -87,6 +87,8 @@ class WeightStore:
                     drawn |= {name: tensors.get_tensor(name).float() for name in tensors.keys() if name in wanted}  # noqa: SIM118
             except (SafetensorError, OSError):
                 raise _damaged(self.card.task) from None
+        if self.card.format == 1:
+            drawn |= _reordered(drawn, wanted)
         for name, shape in wanted.items():
             if name not in drawn or drawn[name].shape != shape or not drawn[name].isfinite().all():
                 raise _damaged(self.card.task)
@@ -175,9 +177,31 @@ def read_card(path: Path) -> Card:
         plain = all(Path(file["name"]).name == file["name"] and file["bytes"] and file["sha256"] for file in card.files)
     except (OSError, ValueError, TypeError, KeyError):
         raise _damaged(path.parent.parent.name) from None
-    if card.format != FORMAT or not plain:
+    if card.format not in (1, FORMAT) or not plain:
         raise _damaged(path.parent.parent.name)
     return card
+
+
+def _reordered(drawn: Mapping[str, Tensor], wanted: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+    """Weights of format 1 by the names of format 2.
+
+    Format 1 laid the weights of a convolution over several sources side by side in the order of their names, although
+    the features came in the order of the sources. Its names are therefore taken in alphabetical order, and the whole
+    is cut anew where the sources meet.
+    """
+    layers: dict[str, list[str]] = {}
+    for name in wanted:
+        layer, joined, _ = name.rpartition(".weight.")
+        if joined:
+            layers.setdefault(layer, []).append(name)
+    cut: dict[str, Tensor] = {}
+    for names in layers.values():
+        sides = [drawn[name] for name in sorted(names) if name in drawn]
+        widths = [wanted[name][1] for name in names]
+        fits = len({(side.shape[:1], side.shape[2:]) for side in sides}) == 1
+        if fits and sum(side.shape[1] for side in sides) == sum(widths):
+            cut |= dict(zip(names, torch.cat(sides, 1).split(widths, 1), strict=True))
+    return cut
 
 
 def replace_file(path: Path, content: bytes) -> None:

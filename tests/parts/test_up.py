@@ -281,7 +281,7 @@ def test_dysample_follows_its_definition(channels: int, groups: int):
     actual = up(x, [6, 10], tape)[0]
     moves = tape.features["offsets"][0].numpy()
     assert moves.shape == (2 * groups, 6, 10)
-    assert np.abs(moves).max() > 5  # so that some places are beyond the border
+    assert np.abs(moves).max() > 3  # so that some places are beyond the border
     predicted = _slow_convolution(x[0].numpy(), up.predictor)
     read = np.zeros((channels, 6, 10))
     for c, row, column in itertools.product(range(channels), range(6), range(10)):

@@ -175,8 +175,9 @@ class JoinedConvolution(nn.Module):
         super().__init__()
         self.dilation = dilation
         spread = math.sqrt(2 / (sum(sources.values()) * kernel**dims))
+        # Pairs, because a dict of a ParameterDict is sorted by name, and the order is that of the concatenation.
         self.weight = nn.ParameterDict(
-            {name: nn.Parameter(torch.empty(filters, n, *[kernel] * dims)) for name, n in sources.items()}
+            [(name, nn.Parameter(torch.empty(filters, n, *[kernel] * dims))) for name, n in sources.items()]
         )
         for weight in self.weight.values():
             if not weight.is_meta:
