@@ -96,6 +96,8 @@ def _add_train(train: Parser) -> None:
     train.add_argument("--data", help="folder with the data sets (default: UNET_PLAYGROUND_DATA)")
     train.add_argument("--epochs", type=float, help="passes over the training images, instead of --steps")
     train.add_argument("--steps", type=int, default=6000, help="updates (default %(default)s)")
+    train.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (default %(default)s)")
+    train.add_argument("--start", help="folder of trained weights to start from, such as checkpoints/nuclei/bank")
     train.add_argument("--seed", type=int, default=0, help="of everything random (default %(default)s)")
     train.add_argument("--out", required=True, help="folder; an unfinished training in it goes on")
 

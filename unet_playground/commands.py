@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -182,17 +182,18 @@ def train(given: argparse.Namespace) -> None:
     from unet_playground.training.loop import Recipe
     from unet_playground.training.session import Session
 
-    recipe = Recipe(steps=given.steps, seed=given.seed)
+    recipe = Recipe(steps=given.steps, rate=given.rate, seed=given.seed)
     if given.epochs is not None:
         if not 0 < given.epochs < 1e6:
             raise PlaygroundError(
                 "--epochs is a number above 0 and below 1000000.", "--epochs 应大于 0 且小于 1000000。"
             )
         images = len(split(given.task, data_root(given.data))["train"])
-        recipe = Recipe(steps=math.ceil(given.epochs * images / recipe.size), seed=given.seed)
+        recipe = replace(recipe, steps=math.ceil(given.epochs * images / recipe.size))
     if recipe.steps < 1:
         raise PlaygroundError("Training needs at least one step.", "训练至少需要一步。")
-    session = Session(given.task, chosen_design(given), given.bank, recipe, Path(given.out), given.data)
+    start = Path(given.start) if given.start else None
+    session = Session(given.task, chosen_design(given), given.bank, recipe, Path(given.out), given.data, start=start)
     bars: list[tqdm] = []
 
     def show(step: int, steps: int, loss: float) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Example
 from unet_playground.training.loop import Bank, Recipe, Trainer, designs_of_bank
 from unet_playground.training.session import Session
+from unet_playground.weights import read_card
 
 BASE = Design(depth=1, width=2)
 RECIPE = Recipe(steps=6, size=2, side=16, warmup=2)
@@ -115,6 +117,30 @@ def test_the_bank_holds_every_tensor_of_every_design_and_nothing_of_the_training
             network = UNet(design)
         needed |= {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     assert held == needed
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_training_can_start_from_trained_weights_and_says_so(
+    shared: bool, scenes: Path, finished: Path, tmp_path: Path
+):
+    still = replace(RECIPE, steps=1, rate=1e-12)
+    session = _session(tmp_path / "on", scenes, shared, still)
+    session.start = finished
+    card = session.run()
+    before, after = (load_file(folder / "weights-0.safetensors") for folder in (finished, tmp_path / "on"))
+    assert set(after) <= set(before)
+    for name, tensor in after.items():
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=1e-3)
+    assert card.recipe["start"]["sha256"] == read_card(finished / "card.json").sha256
+    assert card.recipe["start"]["recipe"]["steps"] == RECIPE.steps
+    assert str(tmp_path) not in json.dumps(card.recipe)
+
+
+def test_a_start_without_weights_is_refused(scenes: Path, tmp_path: Path):
+    session = _session(tmp_path / "on", scenes)
+    session.start = tmp_path / "nowhere"
+    with pytest.raises(UnusableWeights):
+        session.run()
 
 
 def test_a_trained_bank_serves_another_design(finished: Path, monkeypatch: pytest.MonkeyPatch):

@@ -91,6 +91,24 @@ class Bank:
             head = torch.randn(self.classes, width) / math.sqrt(width)
             self.parameters.setdefault(deep_head(design, level), nn.Parameter(head))
 
+    def start_from(self, fill: Callable[[UNet], UNet]) -> None:
+        """Take trained weights as the initial ones, where there are some; the classic's go first.
+
+        Args:
+            fill: Gives a network without storage the trained weights that it names.
+        """
+        taken: set[str] = set()
+        for design in dict.fromkeys(designs_of_bank(self.base)) if self.shared else (self.base,):
+            with torch.device("meta"):
+                network = UNet(design, self.channels, self.classes)
+            if {name for name, _ in network.named_parameters()} <= taken:
+                continue
+            for name, parameter in fill(network).named_parameters():
+                if name not in taken:
+                    self.parameters[name].data.copy_(parameter.detach())
+                    self.average[name].copy_(parameter.detach())
+                    taken.add(name)
+
     def network(self, design: Design) -> UNet:
         """The network of a design, made of the bank's own parameters."""
         if design not in self._networks:

@@ -22,7 +22,7 @@ from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Sample, data_root, datasets, read, split, split_hash
 from unet_playground.training.evaluate import Evaluation, evaluate
 from unet_playground.training.loop import DEEP, Bank, Recipe, Trainer
-from unet_playground.weights import Card, replace_file, write
+from unet_playground.weights import Card, WeightStore, read_card, replace_file, write
 
 Progress = Callable[[int, int, float], None]
 """Called with step, steps and the running mean of the loss."""
@@ -40,6 +40,7 @@ class Session:
         out: Folder for `resume.safetensors`, then weights and `card.json`.
         data: Folder with the data sets; `UNET_PLAYGROUND_DATA` by default.
         every: Steps between two checkpoints.
+        start: Folder of trained weights to start from; by default weights are random at the start.
     """
 
     task: str
@@ -49,6 +50,7 @@ class Session:
     out: Path
     data: str | None = None
     every: int = 200
+    start: Path | None = None
 
     def run(self, progress: Progress = lambda step, steps, loss: None) -> Card:
         """Train to the end, from the last checkpoint if there is one, and give the card."""
@@ -56,6 +58,8 @@ class Session:
         task.check_dims(self.base)
         parts = split(self.task, data_root(self.data))
         bank = Bank(self.base, task.channels, len(task.labels), self.shared, self.recipe.seed)
+        if self.start:
+            bank.start_from(WeightStore(self.start, read_card(self.start / "card.json")).draw)
         trainer = Trainer(bank, self.recipe, [read(sample, task) for sample in parts["train"]])
         self._open_folder()
         self._resume(trainer)
@@ -98,7 +102,12 @@ class Session:
             task=self.task,
             design=self.base.to_json(),
             shared=self.shared,
-            recipe={**asdict(self.recipe), "device": "cpu", "seconds": round(self.seconds)},
+            recipe={
+                **asdict(self.recipe),
+                "device": "cpu",
+                "seconds": round(self.seconds),
+                **({"start": self._started_from()} if self.start else {}),
+            },
             data={
                 "title": entry.title.en,
                 "paper": str(entry.paper),
@@ -113,6 +122,11 @@ class Session:
                 "python": platform.python_version(),
             },
         )
+
+    def _started_from(self) -> dict[str, object]:
+        """The recipe and the hash of the weights that training started from."""
+        card = read_card(self.start / "card.json")  # type: ignore[operator]
+        return {"sha256": card.sha256, "recipe": card.recipe}
 
     @property
     def _state(self) -> Path:
@@ -161,4 +175,10 @@ class Session:
         trainer.step = note["step"]
 
     def _plan(self) -> dict[str, object]:
-        return {"task": self.task, "design": self.base.to_link(), "shared": self.shared, **asdict(self.recipe)}
+        return {
+            "task": self.task,
+            "design": self.base.to_link(),
+            "shared": self.shared,
+            **asdict(self.recipe),
+            "start": str(self.start or ""),
+        }
