@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from unet_playground import Design, PlaygroundError, catalogues
+from unet_playground import Design, PlaygroundError
 from unet_playground.design import DEFAULTS, SLOT_IDS
 from unet_playground.errors import IllegalDesign, UnknownChoice
+from unet_playground.presets import presets
 
 
 def test_without_arguments_it_is_the_classic():
@@ -22,7 +23,7 @@ def test_without_arguments_it_is_the_classic():
         width=16,
         dims=2,
     )
-    assert Design() == catalogues["preset"]["classic"].make()
+    assert Design() == presets["classic"].make()
     assert Design().to_link() == (
         "down=max-pool&block=plain&skip=concat&attention=none&site=skip&up=transposed&depth=4&width=16&dims=2"
     )
@@ -182,3 +183,57 @@ def test_json_of_another_kind_is_refused(values: dict[str, Any]):
 
 def test_the_slots_are_the_six_promised_ones():
     assert SLOT_IDS == ("down", "block", "skip", "attention", "site", "up")
+
+
+def test_full_resolution_leaves_up_empty_and_has_one_width():
+    design = Design(down="none")
+    assert design.up == "none"
+    assert design.widths == (16, 16, 16, 16, 16)
+    assert not design.applies("up")
+    assert (
+        design == Design(down="none", up="none") == Design.from_link("down=none") == Design.from_link(design.to_link())
+    )
+    assert Design().widths == (16, 32, 64, 128, 256)
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"),
+    [
+        ({"down": "none", "up": "bilinear"}, "has nothing to get back, because down=none keeps full resolution"),
+        ({"up": "none"}, "up=none gets nothing back, but down=max-pool gives up resolution"),
+        ({"attention": "se/none/se/none", "site": "bottleneck"}, "site=bottleneck is one single place"),
+        ({"up": "dysample", "dims": 3}, "up=dysample is defined for images"),
+    ],
+)
+def test_a_choice_that_cannot_apply_is_refused_with_the_reason(choices: dict[str, Any], reason: str):
+    with pytest.raises(IllegalDesign, match=reason) as refusal:
+        Design(**choices)
+    assert refusal.value.text.zh.endswith("。")
+
+
+def test_a_change_of_the_way_down_empties_or_refills_up():
+    pooled = Design(up="bilinear/bilinear/carafe/carafe")
+    full = pooled.replace(down="none")
+    assert full.up == "none"
+    assert full.replace(down="blur-pool").up == "transposed"
+    assert pooled.replace(down="avg-pool").up == pooled.up
+    with pytest.raises(IllegalDesign):
+        pooled.replace(down="none", up="bilinear")
+
+
+def test_a_link_with_an_up_that_cannot_apply_keeps_the_rest_and_reports_it():
+    design, ignored = Design.read_link("down=none&skip=add&up=bilinear")
+    assert design == Design(down="none", skip="add")
+    assert ["up=bilinear" in text.en for text in ignored] == [True]
+
+
+def test_without_a_skip_the_decoders_input_is_what_is_joined():
+    inside, joined = (Design(skip="none", attention="se", site=site) for site in ("decoder", "fused"))
+    assert inside.to_link() == joined.to_link()
+    assert Design(attention="se", site="decoder") != Design(attention="se", site="fused")
+
+
+def test_full_resolution_may_be_as_wide_as_it_likes_at_any_depth():
+    assert Design(down="none", depth=6, width=64).widths == (64,) * 7
+    with pytest.raises(IllegalDesign, match="at most 1024"):
+        Design(depth=6, width=64)

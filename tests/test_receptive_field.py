@@ -142,7 +142,7 @@ def _random_design(seed: int, dims: int = 2, depth: int = 3) -> Design:
 
 
 def _sides(seed: int, design: Design, most: int) -> tuple[int, ...]:
-    """A side in which the box of the middle ends on both sides, if one of at most `most` does; thin along the others."""
+    """A side of at most `most` within which the box of its middle ends, if there is one; thin along the others."""
     rng, ones = random.Random(seed), [1] * (design.dims - 1)
     box = receptive_field(design, (2 * most, *ones), (most, *(0 for _ in ones)))
     return min(most, box.sides[0] + rng.randint(10, 25)), *(rng.randint(3, 6) for _ in ones)

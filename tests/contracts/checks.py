@@ -82,19 +82,21 @@ def check_independence(design: Design) -> None:
 
 
 def check_autocast(design: Design, side: int = 33) -> None:
-    """Under autocast to bfloat16 the logits stay those of float32, up to the 8 bits of bfloat16.
+    """Under autocast to bfloat16 the logits are off by little more than rounding the weights alone makes them.
 
-    Roundings of 0.4% add up to 1% to 11% of the logits' own size over the layers of these designs, whatever the part;
-    a part that overflows or samples in the wrong place is off by 100%.
+    The yardstick is the network's own: deep narrow ones with random weights turn the 0.4% of one rounding into up to
+    30%. Autocast rounds features as well, which over these designs makes 1.2 to 2.3 times as much; a part that
+    overflows or samples in the wrong place is off by 100%.
     """
     network = network_of(design, noise=0.05)
     image = torch.rand(1, 3, *[side] * design.dims)
     full = _run(network, image)
     with torch.autocast("cpu", torch.bfloat16):
         half = _run(network, image)
+    rounded = _run(deepcopy(network).bfloat16().float(), image.bfloat16().float())
     assert half.isfinite().all()
-    error = (half.float() - full).norm() / (full - full.mean()).norm()
-    assert error < 0.2, f"bfloat16 is off by {error:.1%}"
+    error, yardstick = ((one.float() - full).norm() / (full - full.mean()).norm() for one in (half, rounded))
+    assert error < 3 * yardstick, f"bfloat16 is off by {error:.1%}, rounded weights by {yardstick:.1%}"
 
 
 def check_written_forms(design: Design) -> None:
