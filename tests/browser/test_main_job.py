@@ -133,7 +133,7 @@ def test_full_resolution_leaves_up_empty_and_says_why(page: Page) -> None:
     expect(page.locator("#slot-up input:checked")).to_have_count(0)
     expect(page.locator("#slot-up input").first).to_be_disabled()
     expect(page.locator("#designer")).to_contain_text("Nothing to get back")
-    expect(page.locator("#cost")).to_contain_text("1.05×", timeout=PATIENCE)
+    expect(page.locator("#cost")).to_contain_text("1.06×", timeout=PATIENCE)
     _all_views_are_done(page)
     page.locator("#slot-down input[value=avg-pool]").click()
     expect(page.locator("#slot-up input[value=transposed]")).to_be_checked(timeout=PATIENCE)

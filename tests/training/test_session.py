@@ -96,7 +96,7 @@ def test_a_damaged_checkpoint_is_refused(scenes: Path, tmp_path: Path):
 def test_the_card_says_what_the_weights_are(finished: Path):
     card = json.loads((finished / "card.json").read_text("utf-8"))
     assert {"format", "task", "design", "shared", "files", "recipe", "data", "metrics", "versions"} <= set(card)
-    assert card["format"] == 1
+    assert card["format"] == 2
     assert (card["task"], card["shared"], card["design"]) == ("nuclei", True, BASE.to_json())
     assert {"steps", "size", "side", "rate", "seed"} <= set(card["recipe"])
     assert set(card["metrics"]["test"]) == {"n", "dice", "dice_pooled", "iou", "boundary_f1"}
