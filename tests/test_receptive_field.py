@@ -325,3 +325,9 @@ def test_a_pixel_that_is_not_there_is_refused_with_the_sides_there_are(
 
 def _is_one_sentence(text: str) -> bool:
     return text.endswith(".") and ". " not in text and "\n" not in text
+
+
+def test_memory_grows_no_faster_than_the_side_of_the_image():
+    # Were every sampling position held against every pixel, this would need 29 GB.
+    design = Design(depth=2, width=4, up="deformable(offsets=target)")
+    assert receptive_field(design, (20_000, 20_000), (10_000, 10_000)).sides == (56, 56)

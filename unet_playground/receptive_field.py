@@ -7,6 +7,7 @@ the sides, so each side is asked alone, on an image that is one pixel thin along
 part: a new part is covered when it tells its gates and offsets to the tap.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -203,13 +204,25 @@ def _mean_pool(x: Tensor, side: int, stride: int) -> Tensor:
 
 def _sample_exactly(x: Tensor, grid: Tensor, padding: str) -> Tensor:
     """`grid_sample` with positions snapped to 1/1024 pixel, so that rounding lets no neighbour in."""
-    n, _, *sides = x.shape
-    weights = x.new_ones(n, grid[0, ..., 0].numel(), 1)
+    n, channels, *sides = x.shape
+    corners = []
     for axis, side in enumerate(sides):
-        position = ((grid[..., len(sides) - 1 - axis].reshape(n, -1, 1) + 1) * side - 1) / 2
+        position = ((grid[..., len(sides) - 1 - axis].reshape(n, -1) + 1) * side - 1) / 2
         position = torch.round(position * 1024) / 1024
         if padding == "border":
             position = position.clamp(0, side - 1)
-        hat = (1 - (position - torch.arange(side, dtype=x.dtype)).abs()).clamp_min(0)
-        weights = (weights.unsqueeze(-1) * hat.unsqueeze(-2)).flatten(2)
-    return torch.einsum("ncs,nps->ncp", x.flatten(2), weights).unflatten(2, grid.shape[1:-1])
+        below = position.floor()
+        corners.append([_corner(below, 1 - (position - below), side), _corner(below + 1, position - below, side)])
+    read = x.new_zeros(n, channels, 1)
+    for corner in itertools.product(*corners):
+        index, weight = torch.zeros_like(corner[0][0]), torch.ones_like(corner[0][1])
+        for (at, share), side in zip(corner, sides, strict=True):
+            index, weight = index * side + at, weight * share
+        taken = x.flatten(2).gather(2, index.unsqueeze(1).expand(n, channels, -1))
+        read = read + taken * weight.unsqueeze(1)
+    return read.unflatten(2, grid.shape[1:-1])
+
+
+def _corner(at: Tensor, share: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Index of a neighbour along one side, and its share, which is zero outside the image."""
+    return at.long().clamp(0, side - 1), share * ((at >= 0) & (at < side))
