@@ -25,10 +25,12 @@ LAYERS = (
     ("receptive_field",),
     ("cost",),
     ("images",),
-    ("tasks", "examples"),
+    ("tasks", "examples", "phantoms"),
     ("weights",),
     ("inference",),
+    ("atlas",),
     ("analysis", "training"),
+    ("claims",),
     ("figures",),
     ("ui",),
     ("commands",),
@@ -42,6 +44,8 @@ HOMES = {
     "PIL": {"images"},
     "pydicom": {"images"},
     "matplotlib": {"figures"},
+    "scipy": {"training"},
+    "skimage": {"training"},
 }
 CJK = re.compile(r"[\u4e00-\u9fff]")
 each_file = pytest.mark.parametrize("file", TREES)

@@ -5,9 +5,12 @@ It exits with 0 when done and with 2 and one sentence on stderr when the input i
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from unet_playground import commands
+from unet_playground.commands import data as fetching
+from unet_playground.commands import looking, training
 from unet_playground.design import DEFAULTS, NUMBERS
 from unet_playground.errors import PlaygroundError
 from unet_playground.presets import presets
@@ -44,15 +47,15 @@ def build_parser() -> Parser:
     parser = Parser(prog="unet_playground", description=commands.__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
-    serve = _command(subparsers, commands.serve)
+    serve = _command(subparsers, looking.serve)
     serve.formatter_class = argparse.RawDescriptionHelpFormatter
-    serve.epilog = commands.ENVIRONMENT
+    serve.epilog = looking.ENVIRONMENT
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     serve.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
 
-    _command(subparsers, commands.options).add_argument("--json", action="store_true", help="print JSON")
+    _command(subparsers, looking.options).add_argument("--json", action="store_true", help="print JSON")
 
-    cost = _command(subparsers, commands.cost)
+    cost = _command(subparsers, looking.cost)
     _add_design(cost)
     cost.add_argument("--size", type=int, default=256, help="side of the image in pixels (default %(default)s)")
     cost.add_argument("--place", default=LOGITS, help="feature map of the receptive field, like encoder.2 or skip.0")
@@ -60,13 +63,13 @@ def build_parser() -> Parser:
         "--point", type=int, nargs="+", metavar="N", help="its pixel, in its own pixels (default: middle)"
     )
 
-    segment = _command(subparsers, commands.segment)
+    segment = _command(subparsers, looking.segment)
     _add_model(segment)
     segment.add_argument("file", help="PNG, JPEG or TIFF")
     segment.add_argument("--out", required=True, help="PNG of class numbers, of the input's height and width")
     segment.add_argument("--probability", help=".npy of float32 (classes, h, w)")
 
-    explain = _command(subparsers, commands.explain)
+    explain = _command(subparsers, looking.explain)
     _add_model(explain)
     explain.add_argument("file", help="PNG, JPEG or TIFF")
     explain.add_argument("--method", required=True, help=f"one of {', '.join(catalogues['analysis'])}")
@@ -74,16 +77,27 @@ def build_parser() -> Parser:
     explain.add_argument("--point", type=int, nargs=2, metavar=("ROW", "COL"), help="one pixel instead of the class")
     explain.add_argument("--out", required=True, help="folder for PNG, .npy and text")
 
-    evaluate = _command(subparsers, commands.evaluate)
+    _add_training(subparsers)
+    return parser
+
+
+def _add_training(subparsers: "argparse._SubParsersAction[Parser]") -> None:
+    evaluate = _command(subparsers, training.evaluate)
     _add_model(evaluate)
     evaluate.add_argument("--images", required=True, help="folder of images")
     evaluate.add_argument("--labels", required=True, help="folder of labels named like their images")
 
-    _add_train(_command(subparsers, commands.train))
-    return parser
+    _add_train(_command(subparsers, training.train))
+
+    data = _command(subparsers, fetching.data)
+    data.add_argument("task", metavar="TASK", help=f"one of {', '.join(tasks)}")
+    data.add_argument("--data", help="folder with the data sets, made if missing (default: UNET_PLAYGROUND_DATA)")
+    data.add_argument("--sha256", metavar="HEX", help="hash that the archive must have")
+    data.add_argument("--address", metavar="URL", help="a mirror to download from")
+    data.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _command(subparsers: "argparse._SubParsersAction[Parser]", run: commands.Command) -> Parser:
+def _command(subparsers: "argparse._SubParsersAction[Parser]", run: Callable[[argparse.Namespace], None]) -> Parser:
     summary = (run.__doc__ or "").splitlines()[0]
     command = subparsers.add_parser(run.__name__, help=summary, description=summary)
     command.set_defaults(run=run)
@@ -95,10 +109,22 @@ def _add_train(train: Parser) -> None:
     train.add_argument("--bank", action="store_true", help="all designs at once, sharing weights")
     train.add_argument("--data", help="folder with the data sets (default: UNET_PLAYGROUND_DATA)")
     train.add_argument("--epochs", type=float, help="passes over the training images, instead of --steps")
-    train.add_argument("--steps", type=int, default=6000, help="updates (default %(default)s)")
-    train.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (default %(default)s)")
-    train.add_argument("--start", help="folder of trained weights to start from, such as checkpoints/nuclei/bank")
-    train.add_argument("--seed", type=int, default=0, help="of everything random (default %(default)s)")
+    train.add_argument("--steps", type=int, help="updates (this and what follows: by default the task's recipe)")
+    train.add_argument("--size", type=int, help="patches per update")
+    train.add_argument("--side", type=int, help="side of a patch in pixels")
+    train.add_argument("--rate", type=float, help="highest learning rate")
+    train.add_argument("--loss", help="dice-and-cross-entropy, cl-dice or boundary")
+    train.add_argument("--schedule", help="how designs of a bank take turns: fair, uniform or sandwich")
+    train.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="of convolutions")
+    train.add_argument(
+        "--teacher",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a design trained alone, from whose weights and features a bank starts; may be given again",
+    )
+    train.add_argument("--every", type=int, default=200, help="steps between two checkpoints (default %(default)s)")
+    train.add_argument("--seed", type=int, help="of everything random")
     train.add_argument("--out", required=True, help="folder; an unfinished training in it goes on")
 
 

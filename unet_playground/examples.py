@@ -31,7 +31,7 @@ class ShippedImage:
     id: str
     task: str
     title: Text
-    source: str
+    source: Text
     image: Path
     label: Path | None
 
@@ -39,9 +39,17 @@ class ShippedImage:
         """The image."""
         return read_image(self.image)
 
-    def truth(self) -> NDArray[np.uint8] | None:
-        """1 inside an object, 0 elsewhere, (h, w); None where nobody drew it."""
-        return None if self.label is None else (read_labels(self.label) > 0).astype(np.uint8)
+    def truth(self, classes: int = 2) -> NDArray[np.uint8] | None:
+        """The class of every pixel, (h, w); None where nobody drew it.
+
+        Args:
+            classes: Of its task, with the background. With two every label above 0 is class 1, because labels may
+                number objects.
+        """
+        if self.label is None:
+            return None
+        labels = read_labels(self.label)
+        return (labels > 0 if classes == 2 else labels).astype(np.uint8)
 
 
 @lru_cache
@@ -53,7 +61,7 @@ def examples() -> tuple[ShippedImage, ...]:
             id=item["id"],
             task=item["task"],
             title=Text(**item["title"]),
-            source=item["source"],
+            source=Text(**item["source"]),
             image=FOLDER / item["image"],
             label=FOLDER / item["label"] if item["label"] else None,
         )
@@ -61,9 +69,14 @@ def examples() -> tuple[ShippedImage, ...]:
     )
 
 
+def examples_of(task: str) -> tuple[ShippedImage, ...]:
+    """The shipped images of a task, in menu order; empty where it has none."""
+    return tuple(image for image in examples() if image.task == task)
+
+
 def example(task: str, id: str) -> ShippedImage:
     """One shipped image; an unknown id lists the known ones."""
-    own = {image.id: image for image in examples() if image.task == task}
+    own = {image.id: image for image in examples_of(task)}
     if id not in own:
         raise UnknownChoice(
             f'Unknown example "{id}"; choose one of {", ".join(own)}.', f"未知的示例“{id}”；可选：{', '.join(own)}。"

@@ -60,7 +60,9 @@ class Card:
         return hashlib.sha256("".join(file["sha256"] for file in self.files).encode()).hexdigest()
 
     def serves(self, design: Design) -> bool:
-        """Whether these weights were trained for the design."""
+        """Whether these weights were trained for the design; a card whose weights are not kept serves none."""
+        if not self.files:
+            return False
         own = Design.from_json(self.design)
         if not self.shared:
             return own == design
@@ -164,8 +166,13 @@ def write(folder: Path, tensors: Mapping[str, Tensor], card: Card) -> Card:
         replace_file(folder / name, content)
         files.append({"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
     card = Card(**{**vars(card), "files": tuple(files)})
-    replace_file(folder / "card.json", json.dumps(asdict(card), indent=1, ensure_ascii=False).encode())
+    write_card(folder, card)
     return card
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write `card.json` beside the weights that it describes."""
+    replace_file(folder / "card.json", json.dumps(asdict(card), indent=1, ensure_ascii=False).encode())
 
 
 def read_card(path: Path) -> Card:

@@ -73,6 +73,7 @@ def test_without_a_point_the_target_is_the_sum_over_the_mask():
     image = torch.rand(1, 3, 7, 9)
     result = integrated_gradients(Known(lambda x: x[:, 0] - 0.5), image, Target(1), steps=2)
     inside = image[0, 0] > 0.5
+    assert result.pixels == inside.sum()
     np.testing.assert_allclose(result.values, (image[0, 0] * inside).numpy(), rtol=0, atol=1e-6)
     assert result.total == pytest.approx(float(image[0, 0][inside].sum()), abs=1e-5)
 
@@ -80,7 +81,8 @@ def test_without_a_point_the_target_is_the_sum_over_the_mask():
 def test_a_class_that_is_nowhere_has_no_attribution():
     result = integrated_gradients(Known(lambda x: x.sum(1) - 9), torch.rand(1, 3, 7, 9), Target(1))
     assert not result.values.any()
-    assert result.gap == 0
+    assert (result.pixels, result.gap) == (0, 0)
+    assert "no pixel of this class" in result.check.en
 
 
 def test_its_array_has_the_size_of_the_image():

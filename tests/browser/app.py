@@ -22,12 +22,22 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def started(limit: float = 90) -> Iterator[str]:
-    """Start `python app.py`, give its address, stop it."""
+def started(limit: float = 90, checkpoints: Path | None = None) -> Iterator[str]:
+    """Start `python app.py`, give its address, stop it.
+
+    Args:
+        limit: Seconds within which it has to answer.
+        checkpoints: A folder of weights instead of the repository's.
+    """
+    given = {"UNET_PLAYGROUND_CHECKPOINTS": str(checkpoints)} if checkpoints else {}
     log = Path(os.environ.get("TMPDIR", "/tmp")) / f"unet-playground-{os.getpid()}.log"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(PORT)], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
+            [sys.executable, "app.py", "--port", str(PORT)],
+            cwd=ROOT,
+            env=os.environ | given,
+            stdout=out,
+            stderr=subprocess.STDOUT,
         )
         try:
             _wait(process, time.monotonic() + limit, log)

@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.app import chromium, started
+from unet_playground import Design, UNet
+from unet_playground.weights import Card, checkpoint_root, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
 
@@ -18,8 +20,13 @@ VIEWS = ("prediction", "attention", "field", "attribution")
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with started() as address:
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app with the repository's bank for nuclei, random weights for hippocampus, and none for liver."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    (root / "nuclei").symlink_to(checkpoint_root() / "nuclei")
+    card = Card(task="hippocampus", design=Design().to_json(), shared=False)
+    write(root / "hippocampus" / "classic", UNet(Design(), 1, 3).state_dict(), card)
+    with started(checkpoints=root) as address:
         yield address
 
 
@@ -210,3 +217,58 @@ def test_hasty_choices_end_in_the_last_design_with_all_its_pictures(page: Page) 
     _all_views_are_done(page)
     expect(page.locator("#attention-check")).to_contain_text("gate.", timeout=PATIENCE)
     expect(page.locator("#slot-skip input[value=attention-gate]")).to_be_checked()
+
+
+def _titles(page: Page, group: str) -> list[str]:
+    return [text.strip() for text in page.locator(f"#{group} label").all_inner_texts()]
+
+
+def test_a_task_brings_its_own_examples_and_classes(page: Page) -> None:
+    page.locator("#task input[value=hippocampus]").click()
+    expect(page.locator("#about")).to_contain_text("Middle, 36 × 35 px", timeout=PATIENCE)
+    assert _titles(page, "example") == ["Middle", "Front", "Back"]
+    expect(page.locator("#legend li")).to_have_text(["1anterior", "2posterior"])
+    colors = page.locator("#legend i").evaluate_all("all => all.map(one => getComputedStyle(one).backgroundColor)")
+    assert len(set(colors)) == 2
+    image = page.locator("#prediction img")
+    assert image.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [36, 35]
+    assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    box = image.bounding_box()
+    assert box is not None
+    assert min(box["width"], box["height"]) >= 200
+    page.locator("#class label").get_by_text("2 posterior", exact=True).click()
+    expect(page.locator("#attribution-check")).to_contain_text(
+        re.compile("with 32 steps|no pixel of this class"), timeout=PATIENCE
+    )
+    page.locator("#example label").get_by_text("Front", exact=True).click()
+    expect(page.locator("#about")).to_contain_text("Front, 36 × 35 px", timeout=PATIENCE)
+    expect(page.locator("#class input[value='2']")).to_be_checked()
+    expect(page).to_have_url(re.compile(r"\?task=hippocampus&example=front&weights=auto&down=max-pool"))
+    expect(page.locator("#header a")).to_have_attribute("href", re.compile("zh.*task=hippocampus&example=front"))
+    page.locator("#task input[value=nuclei]").click()
+    expect(page.locator("#legend li")).to_have_text(["nucleus"], timeout=PATIENCE)
+    expect(page.locator("#class")).to_be_hidden()
+    assert _titles(page, "example") == ["Fluorescence", "Bright beside dim", "Stained tissue"]
+
+
+def test_a_task_without_weights_and_weights_that_do_not_exist_say_so(page: Page) -> None:
+    page.locator("#weights-choice input[value=solo]").click()
+    expect(page.locator("#weights")).to_contain_text("has not been trained alone. Shared weights", timeout=PATIENCE)
+    expect(page.locator("#prediction img")).to_be_visible()
+    page.locator("#task input[value=liver]").click()
+    expect(page.locator("#weights")).to_contain_text("for this task yet", timeout=PATIENCE)
+    expect(page.locator("#weights-choice input[value=solo]")).to_be_checked()
+    expect(page.locator("#prediction img")).to_have_count(0)
+    expect(page.locator("#about")).to_contain_text("Upper abdomen")
+
+
+@pytest.mark.parametrize("path", ["/zh?task=hippocampus&example=back&weights=shared&colour=red"])
+def test_an_address_names_task_example_and_weights(page: Page) -> None:
+    expect(page.locator("#about")).to_contain_text("后段，36 × 35 像素", timeout=PATIENCE)
+    expect(page.locator("#task input[value=hippocampus]")).to_be_checked()
+    expect(page.locator("#example input[value=back]")).to_be_checked()
+    expect(page.locator("#weights-choice input[value=shared]")).to_be_checked()
+    expect(page.locator("#weights")).to_contain_text("没有共享权重")
+    expect(page.locator("#weights")).to_contain_text("独立权重")
+    expect(page.locator("#message")).to_contain_text("colour")
+    expect(page.locator("#legend li").first).to_contain_text("前部")

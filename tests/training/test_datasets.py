@@ -3,6 +3,7 @@
 import zlib
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -10,9 +11,9 @@ from PIL import Image
 
 from tests.training.scenes import scene, write_scenes
 from unet_playground.errors import MissingData, UnreadableImage
+from unet_playground.images.labels import read_labels
 from unet_playground.tasks import tasks
-from unet_playground.training.augment import batch, view
-from unet_playground.training.datasets import Example, Sample, data_root, datasets, pair, read, split, split_hash
+from unet_playground.training.datasets import Sample, data_root, datasets, examples, pair, read, split, split_hash
 
 COUNTS = {"train": 282, "validation": 100, "test": 92}
 TEST_HASH = "d1e87fc06a300a9a92319441b4e0997fc1b26bc88f9c6af67befbefb80890d14"
@@ -40,8 +41,8 @@ def test_the_real_split_is_the_published_one(data: Path):
 
 def test_every_real_image_has_a_label_of_its_size(data: Path):
     for part in split("nuclei", data).values():
-        for sample in part[:3]:
-            example = read(sample, TASK)
+        for example in examples("nuclei", part[:3]):
+            assert example.objects is not None
             assert example.image.shape[1:] == example.labels.shape
             assert set(example.labels.unique().tolist()) == {0, 1}
 
@@ -52,16 +53,19 @@ def test_adding_images_moves_none(tmp_path: Path):
         assert {sample.image.name for sample in part} <= {sample.image.name for sample in many[name]}
 
 
-def test_a_fold_depends_on_the_stem_alone():
+def test_the_split_depends_on_the_stem_alone():
     dataset = datasets["nuclei"].make()
-    assert dataset.fold(Sample(Path("a/scene-1.png"), Path("x"))) == dataset.fold(Sample(Path("b/scene-1.tif"), Path()))
-    assert dataset.fold(Sample(Path("scene-1.png"), Path())) == zlib.crc32(b"scene-1") % 5
+    assert dataset.part(Sample(Path("a/scene-1.png"), Path("x"))) == dataset.part(Sample(Path("b/scene-1.tif"), Path()))
+    for number in range(20):
+        fold = zlib.crc32(f"scene-{number}".encode()) % 5
+        expected = "test" if fold == 0 else "validation" if fold == 1 else "train"
+        assert dataset.part(Sample(Path(f"scene-{number}.png"), Path())) == expected
 
 
 def test_instance_labels_become_one_class(tmp_path: Path):
     image, labels = scene(0)
     sample = Sample(_save(tmp_path / "a.png", image), _save(tmp_path / "b.png", labels))
-    example = read(sample, TASK)
+    (example,) = read(sample, TASK)
     np.testing.assert_array_equal(example.labels.numpy(), labels > 0)
     assert example.image.shape == (3, *labels.shape)
     assert (example.image.min(), example.image.max()) == (0, 1)
@@ -128,27 +132,117 @@ def test_a_missing_data_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         split("nuclei", data_root(str(tmp_path)))
 
 
-def _example() -> Example:
-    image, labels = scene(1, side=40)
-    tall = np.stack([image / 255] * 3).astype(np.float32)
-    return Example("a", torch.from_numpy(tall), torch.from_numpy((labels > 0).astype(np.uint8)))
+TASKS = {
+    "nuclei": (474, {"train": 282, "validation": 100, "test": 92}),
+    "vessels": (28, {"train": 18, "validation": 2, "test": 8}),
+    "liver": (538, {"train": 305, "validation": 129, "test": 104}),
+    "hippocampus": (220, {"train": 142, "validation": 43, "test": 35}),
+}
 
 
-@pytest.mark.parametrize("side", [16, 32, 64])
-def test_a_view_has_the_side_that_is_asked_for_and_its_labels_follow_it(side: int):
-    example = _example()
-    for seed in range(12):
-        image, labels = view(example, side, np.random.default_rng(seed))
-        assert image.shape == (3, side, side)
-        assert labels.shape == (side, side)
-        inside, outside = image[0][labels == 1], image[0][labels == 0]
-        if min(len(inside), len(outside)) > 20:
-            assert inside.mean() > outside.mean() + 0.2
+@pytest.mark.parametrize("task", TASKS)
+def test_no_patient_child_or_volume_is_in_two_splits(task: str, data: Path):
+    dataset, parts = datasets[task].make(), split(task, data)
+    groups = {name: {dataset.group(sample) for sample in part} for name, part in parts.items()}
+    assert not groups["train"] & groups["test"]
+    assert not groups["train"] & groups["validation"]
+    assert not groups["validation"] & groups["test"]
+    count, sizes = TASKS[task]
+    assert sum(sizes.values()) == count
+    assert {name: len(part) for name, part in parts.items()} == sizes
 
 
-def test_the_same_seed_draws_the_same_batch():
-    one, other = (batch([_example()], 4, 16, np.random.default_rng(3)) for _ in range(2))
-    assert torch.equal(one[0], other[0])
-    assert torch.equal(one[1], other[1])
-    assert not torch.equal(one[0], batch([_example()], 4, 16, np.random.default_rng(4))[0])
-    assert one[1].dtype == torch.int64
+def test_the_vessel_test_is_the_usual_one(data: Path):
+    names = [sample.name for sample in split("vessels", data)["test"]]
+    assert names == [f"Image_{child}{eye}" for child in (11, 12, 13, 14) for eye in "LR"]
+
+
+def test_eyes_of_a_child_and_slices_of_a_patient_are_one_group():
+    for task, one, other in (("vessels", "Image_07L.jpg", "Image_07R.jpg"), ("liver", "10050_41.png", "10050_7.png")):
+        dataset = datasets[task].make()
+        group = dataset.group(Sample(Path(one), Path()))
+        assert group == dataset.group(Sample(Path(other), Path()))
+        assert dataset.part(Sample(Path(one), Path())) == dataset.part(Sample(Path(other), Path()))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_real_examples_are_as_the_task_says(task: str, data: Path):
+    made = tasks[task].make()
+    for one in examples(task, split(task, data)["validation"][:1]):
+        assert one.image.shape == (made.channels, *one.labels.shape)
+        assert one.image.dtype == torch.float32
+        assert one.image.min() >= 0 and one.image.max() <= 1
+        assert int(one.labels.max()) < len(made.labels)
+
+
+def _write_volume(path: Path, values: np.ndarray, flip: bool = False) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    affine = np.diag([-1.0 if flip else 1.0, 1.0, 1.0, 1.0])
+    nibabel.save(nibabel.Nifti1Image(values[::-1] if flip else values, affine), path)
+    return path
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_volume_becomes_slices_that_look_as_radiologists_look(flip: bool, tmp_path: Path):
+    """One bright voxel near the patient's right, back and foot is found on the left, and low, in a coronal slice."""
+    values, labels = np.zeros((6, 7, 8), np.float32), np.zeros((6, 7, 8), np.uint8)
+    values[5, 1, 2], labels[5, 1, 2] = 1000, 2
+    sample = Sample(
+        _write_volume(tmp_path / "images" / "v.nii.gz", values, flip),
+        _write_volume(tmp_path / "labels" / "v.nii.gz", labels, flip),
+    )
+    slices = read(sample, tasks["hippocampus"].make())
+    assert len(slices) == 7
+    assert {one.group for one in slices} == {"v"}
+    (found,) = [one for one in slices if one.labels.any()]
+    assert found.name == "v-y1"
+    assert found.labels.shape == (8, 6)
+    assert found.labels[5, 0] == 2
+    assert found.image[0, 5, 0] == 1
+
+
+def test_training_slices_are_cut_in_three_directions(tmp_path: Path):
+    for kind in ("images", "labels"):
+        _write_volume(tmp_path / "hippocampus" / kind / "v.nii.gz", np.zeros((5, 6, 7), np.uint8))
+    dataset = datasets["hippocampus"].make()
+    samples = dataset.samples(tmp_path)
+    assert sorted({one.labels.shape for one in examples("hippocampus", samples, training=True)}) == [
+        (6, 5),
+        (7, 5),
+        (7, 6),
+    ]
+    assert len(examples("hippocampus", samples, training=True)) == 18
+    assert len(examples("hippocampus", samples)) == 6
+
+
+def test_labels_beyond_the_classes_are_refused(tmp_path: Path):
+    image = _write_volume(tmp_path / "images" / "v.nii", np.zeros((3, 3, 3), np.float32))
+    label = _write_volume(tmp_path / "labels" / "v.nii", np.full((3, 3, 3), 7, np.uint8))
+    with pytest.raises(MissingData, match="go up to 7; this task has the classes 0 to 2"):
+        read(Sample(image, label), tasks["hippocampus"].make())
+
+
+def test_numpy_labels_are_read(tmp_path: Path):
+    image, labels = scene(0)
+    np.save(tmp_path / "b.npy", labels)
+    (example,) = read(Sample(_save(tmp_path / "a.png", image), tmp_path / "b.npy"), TASK)
+    np.testing.assert_array_equal(example.labels.numpy(), labels > 0)
+
+
+def test_stems_of_volumes_have_no_half_suffix(tmp_path: Path):
+    for folder, name in (("images", "a.nii.gz"), ("labels", "a_seg.nii.gz")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).touch()
+    (found,) = pair(tmp_path / "images", tmp_path / "labels")
+    assert (found.name, found.label.name) == ("a", "a_seg.nii.gz")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((3, 3, 3), int), np.full((3, 3), 0.5), np.full((3, 3), -1), np.array([[None]])],
+    ids=["volume", "fraction", "negative", "object"],
+)
+def test_numpy_files_that_hold_no_labels_are_refused(array: np.ndarray, tmp_path: Path):
+    np.save(tmp_path / "b.npy", array)
+    with pytest.raises(UnreadableImage, match="whole numbers from 0 to 65535"):
+        read_labels(tmp_path / "b.npy")

@@ -1,87 +1,199 @@
-"""Scores of masks that can be counted by hand."""
+"""Scores of masks that can be counted by hand, and what every metric owes."""
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from unet_playground.training.metrics import Counts, boundary_f1, pooled_dice, score
+from tests.contracts.checks import check_texts
+from tests.training.masks import EDGE_CASES, THIN_IMAGES, box, discs, drawn
+from unet_playground.errors import UnknownChoice
+from unet_playground.registry import Chinese
+from unet_playground.training.metrics import (
+    GENERAL,
+    Counts,
+    Mask,
+    Scale,
+    Truth,
+    count_classes,
+    dice,
+    iou,
+    mean_known,
+    metrics,
+    pooled_dice,
+    precision,
+    score,
+)
+
+NAN = float("nan")
+MASKS = {**EDGE_CASES, **THIN_IMAGES, "discs": discs(0), "more discs": discs(1, count=12)}
+PAIRS = list(itertools.product(EDGE_CASES.values(), repeat=2)) + [(discs(seed), discs(seed + 50)) for seed in range(6)]
+SYMMETRIC = ("dice", "iou", "boundary_f1", "hd95", "cldice", "object_f1")
+each_metric = pytest.mark.parametrize("id", metrics)
 
 
-def _mask(*rows: str) -> np.ndarray:
-    """A mask drawn with digits."""
-    return np.array([[int(cell) for cell in row] for row in rows], np.uint8)
-
-
-def _box(side: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-    mask = np.zeros((side, side), np.uint8)
-    mask[top : top + height, left : left + width] = 1
-    return mask
+def _score(id: str, predicted: Mask, labels: Mask, classes: int = 2) -> float:
+    return score(id, predicted, Truth(labels), classes)
 
 
 def test_dice_and_iou_of_two_overlapping_rectangles():
-    result = score(_mask("1100", "1100"), _mask("0110", "0110"), 2)
-    assert result.counts == (Counts(both=2, predicted=4, true=4),)
-    assert result.dice == pytest.approx(2 * 2 / 8)
-    assert result.iou == pytest.approx(2 / 6)
-
-
-def test_equal_masks_score_one_and_disjoint_masks_zero():
-    box, other = _box(20, 2, 2, 4, 4), _box(20, 12, 12, 4, 4)
-    assert score(box, box, 2) == score(other, other, 2)
-    assert (score(box, box, 2).dice, score(box, box, 2).iou, score(box, box, 2).boundary_f1) == (1, 1, 1)
-    assert (score(box, other, 2).dice, score(box, other, 2).iou, score(box, other, 2).boundary_f1) == (0, 0, 0)
-
-
-def test_both_empty_score_one_and_one_empty_zero():
-    empty, box = _box(9, 0, 0, 0, 0), _box(9, 2, 2, 3, 3)
-    for one, other, expected in ((empty, empty, 1), (empty, box, 0), (box, empty, 0)):
-        result = score(one, other, 2)
-        assert (result.dice, result.iou, result.boundary_f1) == (expected, expected, expected)
+    predicted, truth = drawn("11..", "11.."), Truth(drawn(".11.", ".11."))
+    assert count_classes(predicted, truth, 2) == (Counts(both=2, predicted=4, true=4),)
+    assert dice(predicted, truth, 2) == pytest.approx(2 * 2 / 8)
+    assert iou(predicted, truth, 2) == pytest.approx(2 / 6)
+    assert precision(predicted, truth, 2) == pytest.approx(1 / 2)
 
 
 def test_classes_above_background_are_averaged():
-    result = score(_mask("1122", "0000"), _mask("1022", "0002"), 3)
-    assert result.counts == (Counts(1, 2, 1), Counts(2, 2, 3))
-    assert result.dice == pytest.approx((2 / 3 + 4 / 5) / 2)
-    assert result.iou == pytest.approx((1 / 2 + 2 / 3) / 2)
+    predicted, truth = drawn("1122", "...."), Truth(drawn("1.22", "...2"))
+    assert count_classes(predicted, truth, 3) == (Counts(1, 2, 1), Counts(2, 2, 3))
+    assert dice(predicted, truth, 3) == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert iou(predicted, truth, 3) == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert precision(predicted, truth, 3) == pytest.approx((1 / 2 + 1) / 2)
 
 
 def test_pooled_dice_adds_up_pixels_before_it_divides():
-    small, large = score(_mask("1000"), _mask("0100"), 2), score(_mask("1111"), _mask("1111"), 2)
-    assert pooled_dice([small, large]) == pytest.approx(2 * 4 / (1 + 1 + 4 + 4))
-    assert np.mean([small.dice, large.dice]) == pytest.approx(0.5)
+    pairs = [(drawn("1..."), Truth(drawn(".1.."))), (drawn("1111"), Truth(drawn("1111")))]
+    assert pooled_dice([count_classes(*pair, 2) for pair in pairs]) == pytest.approx(2 * 4 / (1 + 1 + 4 + 4))
+    assert np.mean([dice(*pair, 2) for pair in pairs]) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(("shift", "expected"), [(0, 1.0), (2, 1.0)])
-def test_a_boundary_within_two_pixels_is_found(shift: int, expected: float):
-    assert boundary_f1(_box(30, 8, 8, 9, 9) > 0, _box(30, 8, 8 + shift, 9, 9) > 0) == expected
+def test_pooled_dice_is_averaged_over_classes():
+    pairs = [(drawn("12.."), Truth(drawn("1222"))), (drawn("...."), Truth(drawn("11..")))]
+    assert pooled_dice([count_classes(*pair, 3) for pair in pairs]) == pytest.approx((2 / 4 + 2 / 4) / 2)
 
 
-def test_a_boundary_shifted_by_three_pixels_is_partly_missed():
-    # Of the 32 boundary pixels of a 9 x 9 box, those of one vertical side beyond reach are missed: the 5 in its
-    # middle have the moved box's rows further than 2 away; 27 of 32 are found, both ways.
-    assert boundary_f1(_box(30, 8, 8, 9, 9) > 0, _box(30, 8, 11, 9, 9) > 0) == pytest.approx(_slow_f1(3))
+def test_precision_is_left_out_where_nothing_was_predicted():
+    assert np.isnan(_score("precision", box(9, 0, 0, 0, 0), box(9, 2, 2, 3, 3)))
+    assert precision(drawn("11"), Truth(drawn("12")), 3) == 0.5
 
 
-def _slow_f1(shift: int) -> float:
-    """The definition, pixel by pixel."""
-    boundaries = []
-    for left in (8, 8 + shift):
-        cells = set(itertools.product(range(8, 17), range(left, left + 9)))
-        steps = ((0, 1), (1, 0), (0, -1), (-1, 0))
-        boundaries.append([p for p in cells if any((p[0] + r, p[1] + c) not in cells for r, c in steps)])
-    shares = []
-    for own, other in (boundaries, boundaries[::-1]):
-        found = [p for p in own if any((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2 <= 4 for q in other)]
-        shares.append(len(found) / len(own))
-    return 2 * shares[0] * shares[1] / sum(shares)
+def test_a_mean_leaves_nan_out():
+    assert mean_known([1.0, NAN, 0.5]) == 0.75
+    assert np.isnan(mean_known([NAN]))
+    assert np.isnan(mean_known([]))
 
 
-def test_the_border_of_the_image_is_no_boundary():
-    full = np.ones((6, 6), bool)
-    assert boundary_f1(full, full) == 1
-    left = np.zeros((10, 20), bool)
-    left[:, :8] = True
-    assert boundary_f1(left, np.roll(left, 2, axis=1) | left) == 1
-    assert boundary_f1(left, left[:, ::-1]) == 0
+def test_disjoint_masks_score_zero():
+    one, other = box(20, 2, 2, 4, 4), box(20, 12, 12, 4, 4)
+    for id in ("dice", "iou", "precision", "boundary_f1", "cldice", "object_f1"):
+        assert _score(id, one, other) == 0
+
+
+@pytest.mark.parametrize("id", ["dice", "iou", "boundary_f1", "interior_dice", "boundary_dice", "cldice", "object_f1"])
+def test_both_empty_score_one_and_one_empty_zero(id: str):
+    empty, some = box(9, 0, 0, 0, 0), box(9, 1, 1, 7, 7)
+    assert _score(id, empty, empty) == 1
+    assert _score(id, empty, some) == 0
+    assert _score(id, some, empty) == 0
+
+
+@each_metric
+@pytest.mark.parametrize("name", MASKS)
+def test_the_truth_itself_has_the_best_score(id: str, name: str):
+    value, scale = _score(id, MASKS[name], MASKS[name]), metrics[id].make.scale
+    best = 1 if scale.unit == "share" else 0
+    assert value == best or (np.isnan(value) and id not in SYMMETRIC)
+
+
+@each_metric
+def test_scores_stay_in_their_range(id: str):
+    unit = metrics[id].make.scale.unit
+    for predicted, labels in PAIRS:
+        value = _score(id, predicted, labels)
+        top = {"share": 1, "px": np.hypot(*labels.shape), "count": labels.size}[unit]
+        assert isinstance(value, float)
+        assert np.isnan(value) or 0 <= value <= top
+
+
+@pytest.mark.parametrize("id", SYMMETRIC)
+def test_symmetric_metrics_do_not_ask_which_mask_is_true(id: str):
+    for one, other in PAIRS:
+        assert _score(id, one, other) == pytest.approx(_score(id, other, one))
+
+
+@each_metric
+def test_scores_do_not_change_when_background_is_added_around_the_masks(id: str):
+    # Distances to a boundary that does not exist are measured by the image, so both masks have one.
+    one, other = (np.pad(discs(seed), 9) for seed in (3, 4))
+    assert _score(id, np.pad(one, 20), np.pad(other, 20)) == pytest.approx(_score(id, one, other), nan_ok=True)
+
+
+@each_metric
+def test_scores_change_neither_mask(id: str):
+    predicted, truth = discs(0), Truth(discs(1), discs(1).astype(np.int32))
+    for array in (predicted, truth.labels, truth.objects):
+        array.flags.writeable = False  # type: ignore[union-attr]
+    score(id, predicted, truth, 2)
+
+
+@each_metric
+def test_texts_are_complete_in_both_languages(id: str):
+    check_texts(metrics[id])
+
+
+def test_every_task_asks_for_the_general_metrics():
+    assert GENERAL == (
+        "dice",
+        "iou",
+        "boundary_f1",
+        "hd95",
+        "interior_dice",
+        "boundary_dice",
+        "small_recall",
+        "large_recall",
+    )
+    assert {id for id in metrics if not metrics[id].make.scale.higher} == {"hd95", "splits", "merges"}
+
+
+@pytest.mark.parametrize("id", ["dice", "iou", "precision"])
+def test_solid_metrics_count_the_voxels_of_a_volume(id: str):
+    slices = [(discs(seed, classes=3), discs(seed + 9, classes=3)) for seed in range(3)]
+    predicted, labels = (np.stack(masks) for masks in zip(*slices, strict=True))
+    wide = score(id, np.hstack(list(predicted)), Truth(np.hstack(list(labels))), 3)
+    assert _score(id, predicted, labels, 3) == pytest.approx(wide)
+
+
+@pytest.mark.parametrize("id", [id for id in metrics if not metrics[id].make.scale.solid])
+def test_other_metrics_are_averaged_over_the_slices_that_hold_anything(id: str):
+    empty = np.zeros_like(discs(0))
+    slices = [(discs(0), discs(1)), (empty, empty), (empty, discs(2))]
+    values = [_score(id, *pair) for pair in (slices[0], slices[2])]
+    predicted, labels = (np.stack(masks) for masks in zip(*slices, strict=True))
+    assert _score(id, predicted, labels) == pytest.approx(mean_known(values), nan_ok=True)
+    nothing = np.zeros((3, 4, 5), np.uint8)
+    assert _score(id, nothing, nothing) == pytest.approx(_score(id, nothing[0], nothing[0]), nan_ok=True)
+
+
+def test_the_slices_of_a_volume_keep_their_instances():
+    labels = np.stack([box(20, 2, 2, 6, 12), box(20, 2, 2, 6, 12)])
+    objects = labels.astype(np.int32)
+    objects[0, :, 8:] *= 2
+    assert score("merges", labels, Truth(labels, objects), 2) == 0.5
+
+
+@pytest.fixture
+def toy() -> Iterator[str]:
+    """A metric of one function with one decorator."""
+
+    @metrics.register(
+        "toy_area", title="Area", zh=Chinese("面积", "预测的像素数。"), scale=Scale(unit="count", solid=True)
+    )
+    def area(predicted: Mask, truth: Truth, classes: int) -> float:
+        """How many pixels were predicted."""
+        return float(np.count_nonzero(predicted))
+
+    yield "toy_area"
+    metrics.unregister("toy_area")
+
+
+def test_a_new_metric_is_one_function(toy: str):
+    assert _score(toy, box(9, 2, 2, 3, 3), box(9, 0, 0, 0, 0)) == 9
+    assert metrics[toy].make.scale == Scale(unit="count", solid=True)
+    assert metrics[toy].summary.en == "How many pixels were predicted."
+
+
+def test_an_unknown_metric_is_refused_with_those_that_there_are():
+    with pytest.raises(UnknownChoice, match="hd95"):
+        _score("toy_area", discs(0), discs(0))

@@ -27,12 +27,14 @@ class Attribution:
         values: float32 (h, w), summed over input channels; positive speaks for the class.
         total: Target of the image minus target of the black image: what the values should add up to.
         steps: Points of the path that were computed.
+        pixels: Whose logits were added up; 0 where the model gives the class no pixel.
     """
 
     target: Target
     values: NDArray[np.float32]
     total: float
     steps: int
+    pixels: int = 1
 
     @property
     def gap(self) -> float:
@@ -43,6 +45,12 @@ class Attribution:
     @property
     def check(self) -> Text:
         """The completeness gap."""
+        if not self.pixels:
+            return Text(
+                "The mask holds no pixel of this class, so there is nothing to attribute: click a pixel or ask about "
+                "another class.",
+                "掩膜中没有该类别的像素，因此无可归因：请点击一个像素，或询问其他类别。",
+            )
         return Text(
             f"Completeness gap {100 * self.gap:.1f}% with {self.steps} steps: the values should add up to the change "
             "of the target between a black image and this one.",
@@ -100,7 +108,7 @@ def integrated_gradients(
     with torch.no_grad():
         total = float(aim(image) - aim(torch.zeros_like(image)))
     summed: Tensor = values.detach()[0].sum(0)
-    return Attribution(target, summed.float().cpu().numpy(), total, steps)
+    return Attribution(target, summed.float().cpu().numpy(), total, steps, int(region.sum()))
 
 
 def _region(model: UNet, image: Tensor, target: Target) -> Tensor:

@@ -72,7 +72,8 @@ def draw_attribution(result: Attribution, picture: Picture) -> Figure:
     limit = max(float(np.percentile(np.abs(result.values), 99.5)), 1e-9)
     shown = panel.imshow(result.values, cmap=BLUE_ORANGE, vmin=-limit, vmax=limit, interpolation="nearest")
     asked = "its whole mask" if result.target.point is None else "pixel {}, {}".format(*result.target.point)
-    panel.set_title(f"Class {result.target.label}, {asked}; gap {100 * result.gap:.1f}%", fontsize=SMALL, loc="left")
+    said = f"{asked}; gap {100 * result.gap:.1f}%" if result.pixels else "which has no pixel in this mask"
+    panel.set_title(f"Class {result.target.label}, {said}", fontsize=SMALL, loc="left")
     color_bar(figure, shown, panel, f"attribution in logits, ± 99.5th percentile ({limit:.3g})")
     return figure
 

@@ -1,6 +1,7 @@
 """Masks that were drawn by somebody: class numbers, not brightness."""
 
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,15 @@ from unet_playground.images.reader import read_image, refusal
 
 
 def read_labels(source: str | PathLike[str] | bytes) -> NDArray[np.uint16]:
-    """The class or object number of every pixel, (h, w), of a label image with 1, 8 or 16 bits.
+    """The class or object number of every pixel, (h, w), of a label image with 1, 8 or 16 bits or a NumPy array.
 
     A gray value is the number itself; of a coloured label the largest channel is taken, so that only black is 0.
 
     Raises:
         UnreadableImage: As `read_image`, and for signed, 32-bit or floating-point values.
     """
+    if not isinstance(source, bytes) and str(source).lower().endswith(".npy"):
+        return _of_array(Path(source))
     picture = read_image(source)
     if picture.bits > 16 or SCALED in picture.notes:
         raise refusal(
@@ -29,3 +32,17 @@ def read_labels(source: str | PathLike[str] | bytes) -> NDArray[np.uint16]:
     if pixels.ndim == 3:
         pixels = pixels.max(axis=2)
     return pixels.astype(np.uint16)
+
+
+def _of_array(path: Path) -> NDArray[np.uint16]:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        array = np.empty(0)
+    whole = array.dtype.kind in "bui" and array.ndim == 2 and array.size > 0
+    if not whole or array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
+        raise refusal(
+            "This .npy file holds no labels; labels are an array (h, w) of whole numbers from 0 to 65535.",
+            "该 .npy 文件不是标注；标注应为 (h, w) 的整数数组，取值 0 至 65535。",
+        )
+    return array.astype(np.uint16)

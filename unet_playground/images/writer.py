@@ -1,6 +1,7 @@
-"""Masks as files."""
+"""Masks and images as files."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,37 @@ def encode_mask(mask: NDArray[np.uint8]) -> bytes:
     Raises:
         PlaygroundError: For another shape or type.
     """
-    from PIL import Image
-
     if mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
         raise PlaygroundError(
             "This array is no mask; a mask is (h, w) of type uint8. Convert it and try again.",
             "该数组不是掩码；掩码的形状为 (h, w)，类型为 uint8。请转换后重试。",
         )
+    return _png(mask)
+
+
+def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """An image as a PNG file that gives back exactly the same values.
+
+    Args:
+        image: (h, w) of 8 or 16 bits, or (h, w, 3) RGB of 8 bits.
+
+    Raises:
+        PlaygroundError: For another shape or type.
+    """
+    gray = image.ndim == 2 and image.dtype in (np.uint8, np.uint16)
+    coloured = image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
+    if not (gray or coloured) or image.size == 0:
+        raise PlaygroundError(
+            "This array is not written as PNG; (h, w) of type uint8 or uint16 and (h, w, 3) of type uint8 are. "
+            "Convert it and try again.",
+            "该数组不能写为 PNG；可写 uint8 或 uint16 的 (h, w) 以及 uint8 的 (h, w, 3)。请转换后重试。",
+        )
+    return _png(image)
+
+
+def _png(array: NDArray[Any]) -> bytes:
+    from PIL import Image
+
     file = BytesIO()
-    Image.fromarray(np.ascontiguousarray(mask)).save(file, format="PNG")
+    Image.fromarray(np.ascontiguousarray(array)).save(file, format="PNG")
     return file.getvalue()

@@ -1,56 +1,173 @@
 """Scores of a model on images with truth."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
+from unet_playground.errors import MissingData
 from unet_playground.inference import read_out
 from unet_playground.model import UNet
 from unet_playground.training.datasets import Example
-from unet_playground.training.metrics import Scores, pooled_dice, score
+from unet_playground.training.metrics import (
+    GENERAL,
+    Counts,
+    Mask,
+    Truth,
+    count_classes,
+    dice_interval,
+    mean_interval,
+    mean_known,
+    pooled_dice,
+    score,
+)
+from unet_playground.training.metrics import metrics as catalogue
+
+HEADLINE = "dice"
+"""The metric that is always scored."""
+
+Unit = Literal["image", "group"]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A predicted mask beside the truth.
+
+    Attributes:
+        name: Of the image or the volume.
+        group: The patient, child or volume that it belongs to.
+        predicted: uint8 (h, w) or (d, h, w), class numbers.
+        truth: Of the same shape.
+    """
+
+    name: str
+    group: str
+    predicted: Mask
+    truth: Truth
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores over a set of images.
+    """Scores over a set of images or volumes.
 
     Attributes:
-        names: Stems of the images.
-        scores: One per image, in the same order.
+        names: Of the images or volumes.
+        groups: The group of each.
+        values: Metric id -> its value for each; NaN where it has nothing to ask about.
+        counts: Pixels of each, per class above background.
     """
 
     names: tuple[str, ...]
-    scores: tuple[Scores, ...]
+    groups: tuple[str, ...]
+    values: Mapping[str, tuple[float, ...]]
+    counts: tuple[tuple[Counts, ...], ...]
 
     @property
     def dice(self) -> float:
-        """Mean over images."""
-        return self._mean("dice")
+        """Mean over images or volumes."""
+        return mean_known(self.values[HEADLINE])
 
-    def summary(self) -> dict[str, float | int]:
-        """The numbers of a card: `n`, `dice` and so on, means over images unless pooled."""
+    def summary(self) -> dict[str, Any]:
+        """The numbers of a card, plain JSON: `n`, means by metric, `dice_pooled` over all pixels, `intervals`.
+
+        Means leave NaN out and are None where nothing is left. `intervals` holds [low, high] of the 95% bootstrap
+        interval of each, groups drawn whole; both are None where all images are of one group.
+        """
+        means = {id: mean_known(values) for id, values in self.values.items()}
+        intervals = {id: mean_interval(values, self.groups) for id, values in self.values.items()}
         return {
             "n": len(self.names),
-            "dice": round(self.dice, 4),
-            "dice_pooled": round(pooled_dice(self.scores), 4),
-            "iou": round(self._mean("iou"), 4),
-            "boundary_f1": round(self._mean("boundary_f1"), 4),
+            HEADLINE: _plain(means.pop(HEADLINE)),
+            "dice_pooled": _plain(pooled_dice(self.counts)),
+            **{id: _plain(value) for id, value in means.items()},
+            "intervals": {
+                id: [_plain(end) for end in ends]
+                for id, ends in {**intervals, "dice_pooled": dice_interval(self._pixels(), self.groups)}.items()
+            },
         }
 
-    def _mean(self, name: str) -> float:
-        return float(np.mean([getattr(score, name) for score in self.scores]))
+    def per_image(self) -> list[dict[str, Any]]:
+        """One row for each image or volume: name, group and every metric unrounded, None where it is not defined."""
+        columns = {"name": self.names, "group": self.groups} | {
+            id: [None if np.isnan(value) else value for value in values] for id, values in self.values.items()
+        }
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def _pixels(self) -> np.ndarray:
+        """(n, classes, 3) of the counts."""
+        return np.array([[(one.both, one.predicted, one.true) for one in image] for image in self.counts])
 
 
-def evaluate(model: UNet, examples: Iterable[Example]) -> Evaluation:
-    """Segment every example at its own size and compare with its labels."""
-    names, scores = [], []
+def evaluate(
+    model: UNet, examples: Iterable[Example], metrics: Sequence[str] = GENERAL, unit: Unit = "image"
+) -> Evaluation:
+    """Segment every example at its own size and compare with its truth.
+
+    Args:
+        model: In evaluation mode.
+        examples: Images with truth.
+        metrics: Ids of metrics; `dice` is scored in any case.
+        unit: `image` scores every image by itself; `group` stacks the masks of a group into one volume in the order
+            of the examples, and scores that.
+
+    Raises:
+        UnknownChoice: There is no such metric.
+        MissingData: The images of a group differ in size.
+    """
+    cases = _segment(model, examples)
+    return compare(_stack(cases) if unit == "group" else cases, model.classes, metrics)
+
+
+def compare(cases: Iterable[Case], classes: int, metrics: Sequence[str] = GENERAL) -> Evaluation:
+    """Score masks that are there already.
+
+    Args:
+        cases: Masks and truth.
+        classes: Number of classes with the background.
+        metrics: Ids of metrics; `dice` is scored in any case.
+    """
+    values: dict[str, list[float]] = {catalogue[id].id: [] for id in (HEADLINE, *metrics)}
+    names, groups, counts = [], [], []
+    for case in cases:
+        names.append(case.name)
+        groups.append(case.group)
+        counts.append(count_classes(case.predicted, case.truth, classes))
+        for id, column in values.items():
+            column.append(score(id, case.predicted, case.truth, classes))
+    return Evaluation(tuple(names), tuple(groups), {id: tuple(column) for id, column in values.items()}, tuple(counts))
+
+
+def _segment(model: UNet, examples: Iterable[Example]) -> Iterator[Case]:
     device = next(model.parameters()).device
-    with torch.inference_mode():
-        for example in examples:
-            image = example.image[None].to(device, memory_format=torch.channels_last)
-            mask = read_out(model(image)).mask
-            names.append(example.name)
-            scores.append(score(mask, example.labels.numpy(), model.classes))
-    return Evaluation(tuple(names), tuple(scores))
+    for example in examples:
+        with torch.inference_mode():
+            mask = read_out(model(example.image[None].to(device, memory_format=torch.channels_last))).mask
+        objects = None if example.objects is None else example.objects.numpy()
+        # An image that names no group is alone in its own.
+        yield Case(example.name, example.group or example.name, mask, Truth(example.labels.numpy(), objects))
+
+
+def _stack(cases: Iterable[Case]) -> Iterator[Case]:
+    """One case per group, its slices in the order in which they came."""
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(case.group, []).append(case)
+    for group, slices in groups.items():
+        if len({one.predicted.shape for one in slices}) > 1:
+            raise MissingData(
+                f"The images of {group} differ in size and make no volume; score them one by one.",
+                f"{group} 的图像大小不一，不能叠成体；请逐幅评分。",
+            )
+        objects = [one.truth.objects for one in slices if one.truth.objects is not None]
+        truth = Truth(
+            np.stack([one.truth.labels for one in slices]),
+            np.stack(objects) if len(objects) == len(slices) else None,
+        )
+        yield Case(group, group, np.stack([one.predicted for one in slices]), truth)
+
+
+def _plain(number: float) -> float | None:
+    """A number as JSON has it: four digits, None for NaN."""
+    return None if np.isnan(number) else round(float(number), 4)

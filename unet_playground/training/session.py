@@ -1,14 +1,17 @@
 """A training run on disk: resumable checkpoints while it runs, weights and card when it is done."""
 
 import json
+import os
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
@@ -17,12 +20,15 @@ from torch import Tensor
 from unet_playground import __version__
 from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError, UnusableWeights
+from unet_playground.inference import best_device
 from unet_playground.model import UNet
+from unet_playground.space import change
 from unet_playground.tasks import tasks
-from unet_playground.training.datasets import Sample, data_root, datasets, read, split, split_hash
-from unet_playground.training.evaluate import Evaluation, evaluate
-from unet_playground.training.loop import DEEP, Bank, Recipe, Trainer
-from unet_playground.weights import Card, WeightStore, read_card, replace_file, write
+from unet_playground.training.datasets import Example, Sample, data_root, datasets, examples, split, split_hash
+from unet_playground.training.evaluate import evaluate
+from unet_playground.training.loop import DEEP, Bank, Trainer
+from unet_playground.training.recipe import Recipe
+from unet_playground.weights import Card, WeightStore, read_card, replace_file, write, write_card
 
 Progress = Callable[[int, int, float], None]
 """Called with step, steps and the running mean of the loss."""
@@ -32,6 +38,8 @@ Progress = Callable[[int, int, float], None]
 class Session:
     """Train the bank of a task (`shared`) or one design, and write the result to a folder.
 
+    Started by `torchrun` in several processes, it trains with PyTorch's DistributedDataParallel.
+
     Args:
         task: Id of a task.
         base: The design, or the size of the bank.
@@ -40,7 +48,9 @@ class Session:
         out: Folder for `resume.safetensors`, then weights and `card.json`.
         data: Folder with the data sets; `UNET_PLAYGROUND_DATA` by default.
         every: Steps between two checkpoints.
-        start: Folder of trained weights to start from; by default weights are random at the start.
+        checks: How often, in the second half of training, the averaged weights are scored on the validation split;
+            the best are kept. 0 keeps the last.
+        teachers: Folders of designs trained alone, from whose weights and features a bank starts.
     """
 
     task: str
@@ -50,24 +60,39 @@ class Session:
     out: Path
     data: str | None = None
     every: int = 200
-    start: Path | None = None
+    checks: int = 5
+    teachers: tuple[Path, ...] = ()
+    seconds: float = field(default=0.0, init=False)
+    validation: list[dict[str, float]] = field(default_factory=list, init=False)
 
     def run(self, progress: Progress = lambda step, steps, loss: None) -> Card:
-        """Train to the end, from the last checkpoint if there is one, and give the card."""
+        """Train to the end, from the last checkpoint if there is one, and give the card.
+
+        Of several processes the first one scores and writes; the cards of the others have no test scores.
+        """
+        with _process_group() as device:
+            return self._run(progress, device)
+
+    def _run(self, progress: Progress, device: torch.device) -> Card:
         task = tasks[self.task].make()
+        self.recipe = replace(self.recipe, precision=_precision(self.recipe.precision, device))
         task.check_dims(self.base)
         parts = split(self.task, data_root(self.data))
-        bank = Bank(self.base, task.channels, len(task.labels), self.shared, self.recipe.seed)
-        if self.start:
-            bank.start_from(WeightStore(self.start, read_card(self.start / "card.json")).draw)
-        trainer = Trainer(bank, self.recipe, [read(sample, task) for sample in parts["train"]])
+        bank = Bank(self.base, task.channels, len(task.labels), self.shared, self.recipe.seed, device)
+        taught = [teacher_of(self.task, folder).to(device) for folder in self.teachers]
+        trainer = Trainer(bank, self.recipe, examples(self.task, parts["train"], training=True), taught)
         self._open_folder()
         self._resume(trainer)
-        self._train(trainer, progress)
-        card = self._card(trainer, parts, self._score(bank, parts["test"]))
+        self._train(trainer, progress, _some(examples(self.task, parts["validation"])))
+        card = self._card(trainer, parts)
+        if trainer.rank:
+            return card
+        self._take_best(bank)
         kept = {name: tensor for name, tensor in bank.average.items() if not name.startswith(DEEP)}
         card = write(self.out, kept, card)
+        card = self._scored(card, parts["test"], device)
         self._state.unlink(missing_ok=True)
+        self._best.unlink(missing_ok=True)
         return card
 
     def _open_folder(self) -> None:
@@ -79,24 +104,54 @@ class Session:
                 f"{self.out.name} 不是可写的文件夹（{error.strerror}）；请换一个 --out。",
             ) from None
 
-    def _train(self, trainer: Trainer, progress: Progress) -> None:
-        started, begun, mean = time.monotonic(), trainer.step, 0.0
+    def _train(self, trainer: Trainer, progress: Progress, validation: list[Example]) -> None:
+        started, begun, mean = time.monotonic() - self.seconds, trainer.step, 0.0
+        due = self._checks()
         for loss in trainer.run():
             done = trainer.step + 1
             weight = max(0.02, 1 / (done - begun))
             mean += weight * (loss - mean)
+            self.seconds = time.monotonic() - started
+            if trainer.rank:
+                continue  # the first process tells, scores and saves for all
             progress(done, self.recipe.steps, mean)
-            if done % self.every == 0:
+            if done in due:
+                self._check(trainer, done, validation)
+            if done % self.every == 0 or done in due:
                 self._save(trainer, done)
-        self.seconds = time.monotonic() - started
 
-    def _score(self, bank: Bank, test: list[Sample]) -> Evaluation:
-        task = tasks[self.task].make()
-        network = UNet(self.base, task.channels, len(task.labels))
-        network.load_state_dict({name: bank.average[name] for name, _ in network.named_parameters()})
-        return evaluate(network.eval(), (read(sample, task) for sample in test))
+    def _checks(self) -> set[int]:
+        half, checks = self.recipe.steps // 2, self.checks
+        return {self.recipe.steps - half * number // checks for number in range(checks)} if checks else set()
 
-    def _card(self, trainer: Trainer, parts: dict[str, list[Sample]], result: Evaluation) -> Card:
+    def _check(self, trainer: Trainer, step: int, validation: list[Example]) -> None:
+        """Score the averaged weights on some validation images and keep them if they are the best so far."""
+        designs = _probe(self.base) if self.shared else [self.base]
+        unit = datasets[self.task].make.unit
+        scores = [evaluate(trainer.bank.averaged(design), validation, ["dice"], unit).dice for design in designs]
+        score = float(np.mean(scores))
+        if score > max((one["dice"] for one in self.validation), default=-1.0):
+            arrays = {name: tensor.cpu().numpy() for name, tensor in trainer.bank.average.items()}
+            replace_file(self._best, save_arrays(arrays))
+        self.validation.append({"step": step, "dice": round(score, 4)})
+
+    def _take_best(self, bank: Bank) -> None:
+        if self._best.exists():
+            for name, array in load_arrays(self._best.read_bytes()).items():
+                bank.average[name].copy_(torch.from_numpy(np.array(array)))
+
+    def _scored(self, card: Card, test: list[Sample], device: torch.device) -> Card:
+        """The card with the scores of the weights as they were written, in half precision."""
+        task, dataset = tasks[self.task].make(), datasets[self.task].make
+        with torch.device("meta"):
+            network = UNet(self.base, task.channels, len(task.labels))
+        network = WeightStore(self.out, card).draw(network).to(device).channels_last().eval()
+        result = evaluate(network, examples(self.task, test), dataset.metrics, dataset.unit)
+        card = replace(card, metrics={**card.metrics, "test": result.summary()})
+        write_card(self.out, card)
+        return card
+
+    def _card(self, trainer: Trainer, parts: dict[str, list[Sample]]) -> Card:
         entry = datasets[self.task]
         return Card(
             task=self.task,
@@ -104,18 +159,21 @@ class Session:
             shared=self.shared,
             recipe={
                 **asdict(self.recipe),
-                "device": "cpu",
+                "device": _device_name(trainer.device),
+                "processes": trainer.world,
+                "threads": torch.get_num_threads(),
                 "seconds": round(self.seconds),
-                **({"start": self._started_from()} if self.start else {}),
+                **({"teachers": self._taught_by()} if self.teachers else {}),
             },
             data={
                 "title": entry.title.en,
                 "paper": str(entry.paper),
-                "licence": entry.make.licence,
-                "address": entry.make.address,
+                "licence": entry.make.source.licence,
+                "address": entry.make.source.address,
+                "attribution": entry.make.source.attribution,
                 "splits": {name: {"n": len(part), "sha256": split_hash(part)} for name, part in parts.items()},
             },
-            metrics={"test": result.summary(), "of": "the design named in this card"},
+            metrics={"of": "the design named in this card", "validation": self.validation},
             versions={
                 "unet_playground": __version__,
                 "torch": torch.__version__,
@@ -123,14 +181,21 @@ class Session:
             },
         )
 
-    def _started_from(self) -> dict[str, object]:
-        """The recipe and the hash of the weights that training started from."""
-        card = read_card(self.start / "card.json")  # type: ignore[operator]
-        return {"sha256": card.sha256, "recipe": card.recipe}
+    def _taught_by(self) -> list[dict[str, object]]:
+        """Design, recipe and hash of every teacher."""
+        cards = [read_card(folder / "card.json") for folder in self.teachers]
+        return [
+            {"design": Design.from_json(card.design).to_link(), "sha256": card.sha256, "recipe": card.recipe}
+            for card in cards
+        ]
 
     @property
     def _state(self) -> Path:
         return self.out / "resume.safetensors"
+
+    @property
+    def _best(self) -> Path:
+        return self.out / "best.safetensors"
 
     def _save(self, trainer: Trainer, step: int) -> None:
         """Everything that the next step depends on, written so that an older checkpoint survives a crash."""
@@ -138,8 +203,9 @@ class Session:
         for name, parameter in trainer.bank.parameters.items():
             state = trainer.optimizer.state.get(parameter, {})
             tensors = {"parameter": parameter, "average": trainer.bank.average[name], **state}
-            arrays |= {f"{kind}/{name}": tensor.detach().numpy() for kind, tensor in tensors.items()}
+            arrays |= {f"{kind}/{name}": tensor.detach().cpu().numpy() for kind, tensor in tensors.items()}
         note = {"step": step, "plan": self._plan(), "updates": trainer.bank.updates}
+        note |= {"seconds": self.seconds, "validation": self.validation}
         arrays["note"] = np.frombuffer(json.dumps(note).encode(), np.uint8)
         replace_file(self._state, save_arrays(arrays))
 
@@ -170,9 +236,11 @@ class Session:
                 bank.average[name].copy_(tensor)
             else:
                 state: dict[str, Tensor] = trainer.optimizer.state[bank.parameters[name]]
-                state[kind] = tensor.to(memory_format=torch.preserve_format)
+                # Apple's optimizer counts its steps on the CPU.
+                stays = kind == "step" and trainer.device.type == "mps"
+                state[kind] = tensor if stays else tensor.to(trainer.device)
         bank.updates.update(note["updates"])
-        trainer.step = note["step"]
+        trainer.step, self.seconds, self.validation = note["step"], note["seconds"], note["validation"]
 
     def _plan(self) -> dict[str, object]:
         return {
@@ -180,5 +248,55 @@ class Session:
             "design": self.base.to_link(),
             "shared": self.shared,
             **asdict(self.recipe),
-            "start": str(self.start or ""),
+            "teachers": [str(folder) for folder in self.teachers],
         }
+
+
+@contextmanager
+def _process_group() -> Iterator[torch.device]:
+    """The device of this process; joins the others where `torchrun` has started several."""
+    device = best_device()
+    if not torch.distributed.is_torchelastic_launched():
+        yield device
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def _precision(wanted: str, device: torch.device) -> str:
+    """What `auto` means on a device; a CPU that only imitates bfloat16 is slower with it."""
+    if wanted != "auto":
+        return wanted
+    computes = torch.cpu._is_avx512_bf16_supported() if device.type == "cpu" else device.type == "cuda"
+    return "bfloat16" if computes else "float32"
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _some(validation: list[Example], pixels: float = 1.5e6) -> list[Example]:
+    """Every so-manieth group of the validation images, of so many pixels together."""
+    groups = list(dict.fromkeys(example.group for example in validation))
+    total = sum(example.labels.numel() for example in validation)
+    chosen = set(groups[:: max(1, round(total / pixels))])
+    return [example for example in validation if example.group in chosen]
+
+
+def _probe(base: Design) -> list[Design]:
+    """The designs by whose mean a bank is judged while it is trained: the classic and one change per slot."""
+    return [base, *(one for one in (change(base, skip="none"), change(base, down="none")) if isinstance(one, Design))]
+
+
+def teacher_of(task: str, folder: Path) -> UNet:
+    """The network in a folder of weights that were trained alone, frozen, in evaluation mode."""
+    store = WeightStore(folder, read_card(folder / "card.json"))
+    with torch.device("meta"):
+        network = UNet(Design.from_json(store.card.design), tasks[task].make.channels, len(tasks[task].make.labels))
+    return store.draw(network).requires_grad_(False).channels_last().eval()

@@ -7,13 +7,19 @@ from html import escape
 from unet_playground.cost import SLOW, Cost, cost
 from unet_playground.design import LEVELWISE, SLOT_IDS, Design
 from unet_playground.errors import Text
+from unet_playground.images import Picture
 from unet_playground.inference import best_device
-from unet_playground.model import UNet
+from unet_playground.model import Origin, UNet
 from unet_playground.presets import compare, preset_of, presets
 from unet_playground.receptive_field import kinds
 from unet_playground.registry import catalogues
+from unet_playground.tasks import tasks
+from unet_playground.training.datasets import datasets
 from unet_playground.ui import texts
 from unet_playground.weights import stores
+
+CRISP = 300
+"""Pixels of the longer side up to which a picture's own pixels are shown as squares."""
 
 
 def header(language: str, other: str) -> str:
@@ -74,9 +80,38 @@ def slot_value(design: Design, slot: str) -> str | None:
     return ids.pop() if len(ids) == 1 and ids <= set(catalogues[slot]) else None
 
 
-def cost_table(design: Design, language: str) -> str:
+def about(text: Text, source: Text | None, language: str) -> str:
+    """What the image is; where it comes from, folded away."""
+    if source is None:
+        return line(text, language)
+    title = f"{text.within(language)} <u>{texts.SOURCE.within(language)}</u>"
+    return f'<details class="line"><summary>{title}</summary>{escape(source.within(language))}</details>'
+
+
+def legend(task: str, picture: Picture | None, language: str) -> str:
+    """The classes in their colours, numbered where there are several; a small picture is marked to be shown crisp."""
+    own = tasks[task].make.labels[1:]
+    items = "".join(
+        f'<li><i style="background:{label.color}">{number if len(own) > 1 else ""}</i>'
+        f"{escape(label.title.within(language))}</li>"
+        for number, label in enumerate(own, start=1)
+    )
+    crisp = " crisp" if picture and max(picture.height, picture.width) <= CRISP else ""
+    return f'<ul class="legend{crisp}" aria-label="{texts.LEGEND.within(language)}">{items}</ul>'
+
+
+def classes(task: str, language: str) -> list[tuple[str, int]]:
+    """The choices of a class, as the legend numbers them."""
+    own = enumerate(tasks[task].make.labels[1:], start=1)
+    return [(f"{number} {label.title.within(language)}", number) for number, label in own]
+
+
+def cost_table(design: Design, task: str, language: str) -> str:
     """Parameters, multiply-adds and memory beside the classic's, as bars on a logarithmic axis from 1/8 to 8."""
-    own, classic = cost(design), cost(Design(dims=design.dims))
+    made = tasks[task].make
+    own, classic = (
+        cost(one, in_channels=made.channels, classes=len(made.labels)) for one in (design, Design(dims=design.dims))
+    )
     rows = "".join(
         f"<tr><th>{title.within(language)}</th><td>{_bar(value / base)}</td><td>{value / base:.2f}×</td>"
         f"<td>{shown}</td></tr>"
@@ -111,20 +146,31 @@ def _stages(own: Cost, language: str) -> str:
     return f'<details class="stages"><summary>{summary}</summary><table><tr>{head}</tr>{rows}</table></details>'
 
 
-def weights_label(task: str, model: UNet | None, language: str) -> str:
-    """Which weights stand behind the pictures."""
-    if model is None or model.origin is None:
-        return f'<p class="weights untrained">{texts.UNTRAINED.within(language)}</p>'
-    text = {"shared": texts.SHARED, "solo": texts.SOLO}[model.origin.weights]
-    tested = ""
-    for store in stores(task):
-        if store.card.sha256 == model.origin.sha256 and "test" in store.card.metrics:
+def weights_label(task: str, asked: str, model: UNet | None, language: str) -> str:
+    """Which weights stand behind the pictures; first of all that they are not those asked for, where they are not."""
+    origin = model.origin if model else None
+    shown = origin.weights if origin else ""
+    missing = f"<b>{texts.MISSING[asked].within(language)}</b> " if asked in texts.MISSING and asked != shown else ""
+    if origin is None:
+        return f'<p class="weights untrained">{missing}{untrained(task).within(language)}</p>'
+    text = {"shared": texts.SHARED, "solo": texts.SOLO}[shown].within(language)
+    return f'<p class="weights {shown}" data-sha256="{origin.sha256}">{missing}{text}{_tested(origin, language)}</p>'
+
+
+def untrained(task: str) -> Text:
+    """Said where a design has no trained weights."""
+    return texts.UNTRAINED if any(stores(task)) else texts.NO_WEIGHTS
+
+
+def _tested(origin: Origin, language: str) -> str:
+    """How well weights do on the test split, where their card says."""
+    for store in stores(origin.task):
+        if store.card.sha256 == origin.sha256 and "test" in store.card.metrics:
             scores = store.card.metrics["test"]
-            tested = ". " + texts.TESTED.within(language).format(dice=scores["dice"], n=scores["n"])
-    return (
-        f'<p class="weights {model.origin.weights}" data-sha256="{model.origin.sha256}">'
-        f"{text.within(language)}{tested}</p>"
-    )
+            unit = datasets[origin.task].make.unit if origin.task in datasets else "image"
+            n = texts.HELD_OUT[unit].within(language).format(n=scores["n"])
+            return texts.TESTED[origin.weights].within(language).format(dice=scores["dice"], n=n)
+    return ""
 
 
 def glossary(language: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,13 @@ from unet_playground.figures import draw, overlay, to_array
 from unet_playground.images import Picture, read_image
 from unet_playground.inference import ModelStore, Segmentation, prepare, segment
 from unet_playground.model import UNet
-from unet_playground.tasks import tasks
-from unet_playground.training.metrics import score
+from unet_playground.tasks import Label, tasks
+from unet_playground.training.metrics import Truth, dice
 from unet_playground.ui import texts
+from unet_playground.weights import stores
 
+AUTO = "auto"
+"""The weights that are shown unless others are asked for: trained alone where there are such, else shared."""
 COARSE_STEPS, FINE_STEPS = 6, 32
 LARGEST_EXPLAINED = 1.1e6
 """Pixels of an image beyond which only the mask is computed in the page."""
@@ -28,32 +32,39 @@ LARGEST_EXPLAINED = 1.1e6
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An image and what is asked about it.
+    """An image, what is asked about it, and which weights are to answer.
 
     Attributes:
         task: Id of the task.
         picture: The image.
         about: One line on it.
+        source: Where it comes from; None for a visitor's own.
         truth: True classes (h, w) where known.
         point: (row, column) that was clicked; None asks about the whole class.
+        label: Number of the class that is asked about.
+        weights: `auto`, `shared` or `solo`.
     """
 
     task: str
     picture: Picture
     about: Text
+    source: Text | None = None
     truth: NDArray[np.uint8] | None = None
     point: tuple[int, int] | None = None
+    label: int = 1
+    weights: str = AUTO
 
     @classmethod
     def of_example(cls, shipped: ShippedImage) -> "Scene":
         """A shipped image."""
         picture = shipped.read()
-        size = {"width": picture.width, "height": picture.height, "source": shipped.source}
+        size = {"width": picture.width, "height": picture.height}
         about = Text(
             texts.SHIPPED.en.format(title=shipped.title.en, **size),
             texts.SHIPPED.zh.format(title=shipped.title.zh, **size),
         )
-        return cls(shipped.task, picture, about, shipped.truth())
+        truth = shipped.truth(len(tasks[shipped.task].make.labels))
+        return cls(shipped.task, picture, about, shipped.source, truth)
 
     @classmethod
     def of_upload(cls, task: str, path: str) -> "Scene":
@@ -69,9 +80,14 @@ class Scene:
         )
         return cls(task, picture, about)
 
-    def at(self, point: tuple[int, int] | None) -> "Scene":
-        """The same image, asked about another pixel."""
-        return replace(self, point=point)
+    def asking(self, **changes: Any) -> "Scene":
+        """The same image with another `point`, `label` or `weights`."""
+        return replace(self, **changes)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The classes of its task, background first."""
+        return tasks[self.task].make.labels
 
 
 class Superseded(Exception):
@@ -115,16 +131,24 @@ def models() -> ModelStore:
 
 
 def model_for(scene: Scene, design: Design) -> UNet | None:
-    """The trained model, or None where a design has no trained weights."""
-    model = models().get(scene.task, design)
+    """The trained model, or None where a design has no trained weights.
+
+    Where the weights asked for do not exist, it has the others; `model.origin` says which.
+    """
+    wanted = scene.weights if scene.weights in _kinds(scene.task, design) else AUTO
+    model = models().get(scene.task, design, wanted)
     return model if model.origin and model.origin.sha256 else None
+
+
+def _kinds(task: str, design: Design) -> set[str]:
+    """Which weights there are for a design: `shared`, `solo`."""
+    return {"shared" if store.card.shared else "solo" for store in stores(task) if store.card.serves(design)}
 
 
 def predict(scene: Scene, model: UNet) -> View:
     """The mask over the image, with its Dice where the truth is known."""
     result = segment(scene.picture, model)
-    labels = tasks[scene.task].make.labels
-    shown = overlay(scene.picture, result.mask, labels, point=scene.point)
+    shown = overlay(scene.picture, result.mask, scene.labels, point=scene.point)
     return View(shown, _join(_facts(scene, result)))
 
 
@@ -142,7 +166,7 @@ def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tu
             yield name, View(None, texts.TOO_LARGE.format(**size))
         return
     image = prepare(scene.picture, model)
-    target = Target(1, scene.point)
+    target = Target(scene.label, scene.point)
     yield "attention", _view(attention_maps(model, image, target), scene)
     check()
     yield "field", _view(effective_field(model, image, target), scene)
@@ -160,20 +184,19 @@ def _coarse(view: View, language: str) -> str:
 
 
 def _facts(scene: Scene, result: Segmentation) -> Iterator[Text]:
-    labels = tasks[scene.task].make.labels
-    for number, label in enumerate(labels[1:], start=1):
+    for number, label in enumerate(scene.labels[1:], start=1):
         share = float((result.mask == number).mean())
         yield Text(
             texts.AREA.en.format(label=label.title.en, share=share),
             texts.AREA.zh.format(label=label.title.zh, share=share),
         )
     if scene.truth is not None:
-        yield texts.DICE.format(dice=score(result.mask, scene.truth, len(labels)).dice)
+        yield texts.DICE.format(dice=dice(result.mask, Truth(scene.truth), len(scene.labels)))
     if scene.point is not None:
         row, column = scene.point
         number = int(result.mask[row, column])
         where = {"row": row, "column": column, "probability": float(result.probability[number, row, column])}
-        title = labels[number].title
+        title = scene.labels[number].title
         yield Text(texts.AT_PIXEL.en.format(label=title.en, **where), texts.AT_PIXEL.zh.format(label=title.zh, **where))
     else:
         yield texts.ASK

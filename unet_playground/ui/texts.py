@@ -31,7 +31,8 @@ LINK_HINT = Text(
 GLOSSARY = Text("What the options mean", "各选项的含义")
 EXAMPLE = Text("Example", "示例图像")
 UPLOAD = Text("Your own image (PNG, JPEG, TIFF)", "上传图像（PNG、JPEG、TIFF）")
-SHIPPED = Text("{title}, {width} × {height} px. {source}", "{title}，{width} × {height} 像素。{source}")
+SHIPPED = Text("{title}, {width} × {height} px.", "{title}，{width} × {height} 像素。")
+SOURCE = Text("Source and licence", "来源与许可")
 UPLOADED = Text(
     "Your image, {width} × {height} px, not kept. {notes}", "你的图像，{width} × {height} 像素，不保留。{notes}"
 )
@@ -41,6 +42,8 @@ FIELD = Text("Receptive field", "感受野")
 ATTRIBUTION = Text("Attribution", "归因")
 ASK = Text("Click a pixel to ask about it", "点击一个像素来提问")
 WHOLE_CLASS = Text("Ask about the whole class", "针对整个类别提问")
+CLASS = Text("Class asked about", "提问的类别")
+LEGEND = Text("Classes", "类别")
 AT_PIXEL = Text(
     "Row {row}, column {column}: {label} with probability {probability:.2f}",
     "第 {row} 行，第 {column} 列：{label}，概率 {probability:.2f}",
@@ -53,9 +56,28 @@ UNTRAINED = Text(
     "Untrained weights: shapes and cost only. Trained weights exist for width 16, depth 4 and default part options.",
     "未训练权重：仅供查看形状与代价。已训练的权重对应宽度 16、深度 4 和部件的默认选项。",
 )
-TESTED = Text(
-    "Classic of this bank: Dice {dice:.3f} on {n} held-out images", "该权重库的经典设计：{n} 幅测试图上 Dice {dice:.3f}"
+NO_WEIGHTS = Text(
+    "Untrained weights: shapes and cost only. Nothing has been trained for this task yet.",
+    "未训练权重：仅供查看形状与代价。此任务尚无已训练的权重。",
 )
+WEIGHTS = Text("Weights", "权重")
+WEIGHTS_HINT = Text("Automatic: solo where they exist, else shared.", "自动：有独立权重则用之，否则用共享权重。")
+KINDS = {"auto": Text("Automatic", "自动"), "shared": Text("Shared", "共享"), "solo": Text("Solo", "独立")}
+"""The weights that can be asked for."""
+MISSING = {
+    "shared": Text("There are no shared weights for this design.", "此设计没有共享权重。"),
+    "solo": Text("This design has not been trained alone.", "此设计没有单独训练过。"),
+}
+"""Said where the weights asked for do not exist, before what is shown instead."""
+TESTED = {
+    "shared": Text(". Classic of this bank: Dice {dice:.3f} on {n}", "。该权重库的经典设计：{n}上 Dice {dice:.3f}"),
+    "solo": Text(". Dice {dice:.3f} on {n}", "。{n}上 Dice {dice:.3f}"),
+}
+HELD_OUT = {
+    "image": Text("{n} held-out images", "{n} 幅测试图"),
+    "group": Text("{n} held-out volumes", "{n} 个测试体数据"),
+}
+IGNORED = Text("Ignored in the link: {reason}", "已忽略链接中的一项：{reason}")
 COST = Text("Cost", "代价")
 RELATIVE = Text("at 256 × 256 px; relative to the classic (1×)", "256 × 256 像素；相对经典设计（1×）")
 PARAMETERS = Text("Parameters", "参数量")

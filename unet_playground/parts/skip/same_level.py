@@ -28,7 +28,7 @@ class NoSkip(Skip):
 
     crosses = False
     beside = False
-    share = 4.0
+    share = 2.0
 
     def cross(self, passage: Passage, decoded: Tensor, tap: Tap = IGNORE) -> None:
         return None

@@ -1,32 +1,24 @@
-"""Compose a U-Net from interchangeable parts, run it, look inside, train it."""
+"""Commands that look: the app, lists, cost, masks, analyses."""
 
 import argparse
-import io
-import json
-import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from unet_playground import analysis  # noqa: F401 - registers the analyses
 from unet_playground.analysis import Target, analyses
+from unet_playground.commands.shared import chosen_design, model_facts, save, tell, write
 from unet_playground.cost import SLOW, times_classic
 from unet_playground.cost import cost as count
-from unet_playground.design import DEFAULTS, NUMBERS, SLOT_IDS, Design
+from unet_playground.design import SLOT_IDS
 from unet_playground.errors import PlaygroundError
 from unet_playground.images import encode_mask, read_image
 from unet_playground.inference import load_model, prepare
 from unet_playground.inference import segment as run_model
-from unet_playground.presets import compare, presets
+from unet_playground.presets import compare
 from unet_playground.receptive_field import receptive_field, sides_of
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
-
-Command = Callable[[argparse.Namespace], None]
 
 ENVIRONMENT = """environment:
   UNET_PLAYGROUND_DATA             folder with the data sets (training, tests)
@@ -67,7 +59,7 @@ def options(given: argparse.Namespace) -> None:
     lines = []
     for id, entries in listed.items():
         lines += [f"{id}:", *(f"  {entry['id']:22}{entry['summary']}" for entry in entries)]
-    _tell(given, listed, "\n".join(lines))
+    tell(given, listed, "\n".join(lines))
 
 
 def cost(given: argparse.Namespace) -> None:
@@ -100,7 +92,7 @@ def cost(given: argparse.Namespace) -> None:
         },
     }
     slow = f"; slow: a forward pass takes about {times:.0f} times as long as the classic's" if times > SLOW else ""
-    _tell(
+    tell(
         given,
         answer,
         f"{counted.parameters:,} parameters, {counted.macs / 1e9:.2f} GMAC at {given.size} px, "
@@ -116,19 +108,19 @@ def segment(given: argparse.Namespace) -> None:
     started = time.perf_counter()
     result = run_model(picture, model)
     seconds = time.perf_counter() - started
-    _write(Path(given.out), encode_mask(result.mask))
+    write(Path(given.out), encode_mask(result.mask))
     if given.probability:
-        _save(Path(given.probability), result.probability)
+        save(Path(given.probability), result.probability)
     labels = tasks[given.task].make.labels
     answer = {
-        **_model_facts(given, model),
+        **model_facts(given, model),
         "classes": [label.title.en for label in labels],
         "pixels": {label.title.en: int((result.mask == number).sum()) for number, label in enumerate(labels)},
         "notes": [note.en for note in picture.notes],
         "seconds": round(seconds, 4),
     }
     shares = ", ".join(f"{name} {pixels / result.mask.size:.1%}" for name, pixels in answer["pixels"].items())
-    _tell(given, answer, f"{given.out}: {shares} ({model.origin.weights} weights, {seconds:.2f} s)")  # type: ignore[union-attr]
+    tell(given, answer, f"{given.out}: {shares} ({model.origin.weights} weights, {seconds:.2f} s)")  # type: ignore[union-attr]
 
 
 def explain(given: argparse.Namespace) -> None:
@@ -142,110 +134,16 @@ def explain(given: argparse.Namespace) -> None:
     result = entry.make(model, prepare(picture, model), target)
     out = Path(given.out)
     files = [out / f"{entry.id}.png", out / f"{entry.id}.txt"]
-    _write(files[0], to_png(draw(result, picture)))
-    _write(files[1], f"{entry.title.en}. {entry.summary.en}\n{result.check.en}\n".encode())
+    write(files[0], to_png(draw(result, picture)))
+    write(files[1], f"{entry.title.en}. {entry.summary.en}\n{result.check.en}\n".encode())
     for name, array in result.arrays().items():
         files.append(out / f"{entry.id}.{name}.npy")
-        _save(files[-1], array)
+        save(files[-1], array)
     answer = {
-        **_model_facts(given, model),
+        **model_facts(given, model),
         "method": entry.id,
         "target": {"class": target.label, "point": target.point},
         "check": result.check.en,
         "files": [file.name for file in files],
     }
-    _tell(given, answer, result.check.en)
-
-
-def evaluate(given: argparse.Namespace) -> None:
-    """Score a model on images with labels."""
-    from unet_playground.training.datasets import pair, read
-    from unet_playground.training.evaluate import evaluate as run
-
-    model = load_model(given.task, chosen_design(given), given.weights)
-    task = tasks[given.task].make()
-    result = run(model, (read(sample, task) for sample in pair(Path(given.images), Path(given.labels))))
-    per_image = [
-        {"name": name, "dice": score.dice, "iou": score.iou, "boundary_f1": score.boundary_f1}
-        for name, score in zip(result.names, result.scores, strict=True)
-    ]
-    summary = result.summary()
-    words = ", ".join(f"{name} {value}" for name, value in summary.items())
-    _tell(given, {**_model_facts(given, model), **summary, "per_image": per_image}, words)
-
-
-def train(given: argparse.Namespace) -> None:
-    """Train a design, or with --bank all of them; goes on where it stopped."""
-    from tqdm import tqdm
-
-    from unet_playground.training.datasets import data_root, split
-    from unet_playground.training.loop import Recipe
-    from unet_playground.training.session import Session
-
-    recipe = Recipe(steps=given.steps, rate=given.rate, seed=given.seed)
-    if given.epochs is not None:
-        if not 0 < given.epochs < 1e6:
-            raise PlaygroundError(
-                "--epochs is a number above 0 and below 1000000.", "--epochs 应大于 0 且小于 1000000。"
-            )
-        images = len(split(given.task, data_root(given.data))["train"])
-        recipe = replace(recipe, steps=math.ceil(given.epochs * images / recipe.size))
-    if recipe.steps < 1:
-        raise PlaygroundError("Training needs at least one step.", "训练至少需要一步。")
-    start = Path(given.start) if given.start else None
-    session = Session(given.task, chosen_design(given), given.bank, recipe, Path(given.out), given.data, start=start)
-    bars: list[tqdm] = []
-
-    def show(step: int, steps: int, loss: float) -> None:
-        if not bars:  # a bar above a refusal would hide it
-            bars.append(tqdm(total=steps, initial=step - 1, unit="step", smoothing=0.05))
-        bars[0].update(step - bars[0].n)
-        bars[0].set_postfix(loss=f"{loss:.3f}", refresh=False)
-
-    try:
-        card = session.run(show)
-    finally:
-        for bar in bars:
-            bar.close()
-    scores = card.metrics["test"]
-    words = f"{given.out}: test Dice {scores['dice']} over {scores['n']} images"
-    _tell(given, {"task": card.task, "design": session.base.to_link(), "shared": card.shared, "metrics": scores}, words)
-
-
-def chosen_design(given: argparse.Namespace) -> Design:
-    """The design that the flags describe."""
-    if given.design and given.preset:
-        raise PlaygroundError("--design and --preset were both given; give one.", "--design 与 --preset 只能给一个。")
-    design = Design.from_link(given.design) if given.design else presets[given.preset or "classic"].make()
-    changes = {name: getattr(given, name) for name in (*DEFAULTS, *NUMBERS)}
-    return design.replace(**{name: value for name, value in changes.items() if value is not None})
-
-
-def _model_facts(given: argparse.Namespace, model: Any) -> dict[str, Any]:
-    return {
-        "task": given.task,
-        "design": model.design.to_link(),
-        "weights": model.origin.weights,
-        "weights_sha256": model.origin.sha256,
-    }
-
-
-def _tell(given: argparse.Namespace, answer: dict[str, Any], words: str) -> None:
-    print(json.dumps(answer, ensure_ascii=False) if given.json else words)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise PlaygroundError(
-            f"{path.name} could not be written ({error.strerror}); choose another --out.",
-            f"无法写入 {path.name}（{error.strerror}）；请换一个 --out。",
-        ) from None
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    _write(path, buffer.getvalue())
+    tell(given, answer, result.check.en)

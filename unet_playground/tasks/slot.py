@@ -1,16 +1,17 @@
-"""What can be segmented: the classes of a task and how an image is made ready for its networks."""
+"""What a task is: the classes of its masks and how an image is made ready for its networks."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unet_playground.design import Design
 from unet_playground.errors import IllegalDesign, Text
 from unet_playground.images import Picture
-from unet_playground.registry import Catalogue, Chinese, Paper
+from unet_playground.registry import Catalogue
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class Task:
         channels: Channels of the network's input.
         dims: Of its images.
         labels: The classes, background first.
+        plane: The axis (0 x, 1 y, 2 z) across which a volume is cut into the images of this task.
     """
 
     channels: ClassVar[int] = 3
     dims: ClassVar[int] = 2
     labels: ClassVar[tuple[Label, ...]]
+    plane: ClassVar[int] = 2
 
     @classmethod
     def check_dims(cls, design: Design) -> None:
@@ -57,32 +60,27 @@ class Task:
 tasks: Catalogue[type[Task]] = Catalogue("task", Text("Task", "任务"))
 
 BACKGROUND = Label(Text("background", "背景"), "#000000")
+TEAL, GOLD = "#2fd0c0", "#e8b321"
 
 
-@tasks.register(
-    "nuclei",
-    title="Nuclei",
-    zh=Chinese(
-        "细胞核", "显微图像中的细胞核，荧光或染色。", "474 幅图像，来自 2018 年数据科学碗；每幅按自身的亮度范围拉伸。"
-    ),
-    paper=Paper(
-        "Caicedo et al.", 2019, "Nucleus segmentation across imaging experiments", "doi:10.1038/s41592-019-0612-7"
-    ),
-)
-class Nuclei(Task):
-    """Cell nuclei in microscopy, fluorescent or stained.
-
-    The images come from many microscopes and cover very different ranges of brightness, so each is stretched to its
-    own: its 0.5th and 99.5th percentiles become 0 and 1.
-    """
-
-    labels = (BACKGROUND, Label(Text("nucleus", "细胞核"), "#2fd0c0"))
-
-    def prepare(self, picture: Picture) -> Tensor:
-        return _as_channels(stretch(picture.pixels))
+def unit(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pixels as float32 in 0..1: bytes divided by 255, fractions as they are."""
+    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels.astype(np.float32)
 
 
-def stretch(pixels: np.ndarray) -> np.ndarray:
+def gray(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w) of (h, w) or of (h, w, 3): the brightness as Rec. 601 weighs it."""
+    if pixels.ndim == 3:
+        pixels = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    return pixels
+
+
+def colors(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w, 3) of (h, w, 3) or of (h, w): gray in every channel."""
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def stretch(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
     """Pixels with their 0.5th and 99.5th percentile moved to 0 and 1, float32; a constant image becomes 0."""
     values = pixels.astype(np.float32)
     low, high = np.percentile(values, [0.5, 99.5])
@@ -93,7 +91,7 @@ def stretch(pixels: np.ndarray) -> np.ndarray:
     return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
 
 
-def _as_channels(pixels: np.ndarray) -> Tensor:
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+def as_input(pixels: NDArray[np.float32]) -> Tensor:
+    """(channels, h, w) of (h, w) or of (h, w, channels)."""
+    stacked = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(stacked))

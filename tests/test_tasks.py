@@ -1,0 +1,68 @@
+"""How every task prepares an image of any kind for its networks."""
+
+import numpy as np
+import pytest
+import torch
+
+from unet_playground.images import Picture
+from unet_playground.tasks import tasks
+from unet_playground.tasks.vessels import HALF, against_neighbourhood
+
+PICTURES = {
+    "gray bytes": np.arange(35, dtype=np.uint8).reshape(5, 7) * 7,
+    "color bytes": np.arange(105, dtype=np.uint8).reshape(5, 7, 3) * 2,
+    "deep": (np.arange(35, dtype=np.uint16) * 1800).reshape(5, 7),
+    "fractions": np.linspace(-3, 900, 35, dtype=np.float32).reshape(5, 7),
+    "one pixel": np.full((1, 1), 9, np.uint8),
+    "constant": np.full((4, 3), 0.5, np.float32),
+}
+
+
+@pytest.mark.parametrize("task", tasks)
+@pytest.mark.parametrize("kind", PICTURES)
+def test_every_kind_of_picture_becomes_an_input(task: str, kind: str):
+    made = tasks[task].make()
+    picture = Picture.from_array(PICTURES[kind])
+    prepared = made.prepare(picture)
+    assert prepared.shape == (made.channels, picture.height, picture.width)
+    assert prepared.dtype == torch.float32
+    assert prepared.isfinite().all()
+    assert 0 <= prepared.min() and prepared.max() <= 1
+
+
+@pytest.mark.parametrize("task", tasks)
+def test_classes_have_names_in_both_languages_and_colors_of_their_own(task: str):
+    labels = tasks[task].make.labels
+    assert len(labels) >= 2
+    assert all(label.title.en and label.title.zh for label in labels)
+    assert len({label.color for label in labels}) == len(labels)
+
+
+def test_gray_of_an_mr_slice_has_no_unit_and_gray_of_ct_has():
+    slice = np.random.default_rng(0).random((9, 9), np.float32)
+    one, other = (Picture.from_array(np.clip(values, 0, 1)) for values in (0.2 + 0.5 * slice, slice))
+    for task, same in (("hippocampus", True), ("liver", False)):
+        made = tasks[task].make()
+        assert torch.allclose(made.prepare(one), made.prepare(other), atol=1e-5) == same
+
+
+def test_vessels_look_the_same_under_any_light():
+    """Another gain and level per channel, as between cameras, changes the input by little."""
+    rng = np.random.default_rng(0)
+    image = torch.from_numpy(rng.random((3, 120, 130), np.float32))
+    gain, level = torch.tensor([0.9, 0.6, 0.7])[:, None, None], torch.tensor([0.05, 0.3, 0.1])[:, None, None]
+    plain, lit = against_neighbourhood(image), against_neighbourhood(gain * image + level)
+    assert (plain - lit).abs().max() < 0.02
+    assert plain.mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_local_light_is_measured_in_a_window_that_ends_at_the_border():
+    image = torch.zeros(1, 1, 2 * HALF + 40)
+    image[..., 0] = 1
+    seen = against_neighbourhood(image)[0, 0]
+    assert (seen[1 : HALF + 1] < 0.5).all()
+    assert (seen[HALF + 1 :] == 0.5).all()
+    assert seen[0] == 1
+    mean = 1 / (HALF + 2)
+    deviation = (mean - mean**2) ** 0.5
+    assert seen[1] == pytest.approx(0.5 - mean / (6 * (deviation + 0.01)), abs=1e-5)

@@ -1,0 +1,255 @@
+"""A design becomes a row: its scores, its cost and its time; and which designs are measured or trained alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.scenes import write_scenes
+from unet_playground import Design, UNet, load_model
+from unet_playground.atlas import read_atlas
+from unet_playground.cost import cost
+from unet_playground.design import SLOT_IDS
+from unet_playground.errors import UnusableWeights
+from unet_playground.presets import presets
+from unet_playground.space import cover, neighbours
+from unet_playground.training.datasets import data_root, datasets, examples, split
+from unet_playground.training.evaluate import evaluate
+from unet_playground.training.loop import DEEP, Bank
+from unet_playground.training.measure import MeasureJob, bank_card, measure, metrics_of, times_classic_measured
+from unet_playground.training.recipe import Recipe
+from unet_playground.training.redundancy import redundancy
+from unet_playground.training.selection import KEPT, SOLO, TWICE, atlas_designs, solo_designs, solo_name
+from unet_playground.training.solo import SoloJob, solo_jobs
+from unet_playground.training.sweep import sweep
+from unet_playground.weights import Card, read_card, write
+
+BASE = Design(depth=2, width=2)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_scenes(tmp_path_factory.mktemp("data"), 20))
+
+
+@pytest.fixture
+def bank(checkpoints: Path) -> Card:
+    """A bank of fresh weights."""
+    fresh = Bank(BASE, 3, 2, shared=True)
+    tensors = {name: tensor for name, tensor in fresh.average.items() if not name.startswith(DEEP)}
+    card = Card(task="nuclei", design=BASE.to_json(), shared=True, recipe={"seed": 5})
+    return write(checkpoints / "nuclei" / "bank", tensors, card)
+
+
+@pytest.fixture
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets["nuclei"].make, "recipe", Recipe(steps=3, size=2, side=16, warmup=1))
+
+
+# Measuring
+
+
+def test_a_row_holds_scores_cost_and_time(bank: Card, scenes: str):
+    design = BASE.replace(skip="dense", up="bilinear/deformable")
+    model = load_model("nuclei", design)
+    measured = measure(model, 5, scenes)
+    row, counted = measured.row, cost(design, 256, 3, 2)
+    test = examples("nuclei", split("nuclei", data_root(scenes))["test"])
+    expected = evaluate(model, test, metrics_of("nuclei"))
+    assert (row.design, row.weights, row.seed, row.sha256) == (design, "shared", 5, bank.sha256[:12])
+    assert (row.parameters, row.macs) == (counted.parameters, counted.macs)
+    assert row.activation_bytes == counted.activation_bytes
+    assert 0.2 < row.latency < 50
+    assert {*metrics_of("nuclei"), "dice_pooled", "correlation_0", "cka_1"} <= set(row.metrics)
+    assert row.value("dice") == pytest.approx(expected.dice)
+    assert row.images["dice"] == pytest.approx(expected.values["dice"])
+    assert measured.names == expected.names
+    assert measured.summary == expected.summary()
+    low, high = measured.summary["intervals"]["dice"]
+    assert 3.92 * row.error == pytest.approx(high - low, rel=0.35)
+
+
+def test_a_measured_design_is_not_measured_again_until_the_bank_changes(bank: Card, scenes: str):
+    job = MeasureJob("nuclei", BASE, bank.sha256[:12], False, scenes)
+    assert not job.done()
+    assert sweep([job]) == []
+    assert job.done()
+    [row] = read_atlas("nuclei").rows
+    assert (row.seed, row.images) == (5, {})
+    assert not replace(job, images=True).done()
+    assert not replace(job, sha256="0" * 12).done()
+    sweep([replace(job, images=True)])
+    [row] = read_atlas("nuclei").rows
+    assert row.images
+    assert job.done()
+
+
+def test_without_a_bank_there_is_nothing_to_measure(checkpoints: Path):
+    with pytest.raises(UnusableWeights, match="no trained bank for nuclei"):
+        bank_card("nuclei")
+
+
+def test_the_time_of_the_classic_is_once_its_own():
+    assert times_classic_measured(UNet(BASE).eval()) == pytest.approx(1, abs=0.5)
+
+
+# Redundancy
+
+
+def test_redundancy_of_one_image_is_that_of_the_textbooks():
+    model = UNet(BASE.replace(width=4)).eval()
+    image = torch.rand(3, 20, 14)
+    columns = redundancy(model, [image, image, image])
+    assert set(columns) == {"correlation_0", "correlation_1", "cka_0", "cka_1"}
+    features = model.trace(image[None]).features
+    for level in range(2):
+        own, other = (features[f"{name}.{level}"][0].flatten(1).detach().double().numpy() for name in ("skip", "up"))
+        own, other = (one - one.mean(1, keepdims=True) for one in (own, other))
+        alive = own[own.std(1) > 1e-6 * own.std(1).max()]
+        correlation = np.abs(np.corrcoef(alive))[~np.eye(len(alive), dtype=bool)].mean()
+        cka = ((own @ other.T) ** 2).sum() / np.linalg.norm(own @ own.T) / np.linalg.norm(other @ other.T)
+        # Three times the same image: leaving one out changes nothing.
+        assert columns[f"correlation_{level}"] == pytest.approx([correlation] * 3, abs=1e-3)
+        assert columns[f"cka_{level}"] == pytest.approx([cka] * 3, abs=1e-3)
+
+
+def test_the_jackknife_is_the_mean_less_its_bias():
+    model = UNet(BASE.replace(width=4)).eval()
+    images = [torch.rand(3, 16, 16) * (number + 1) for number in range(4)]
+    together = redundancy(model, images)["cka_0"]
+    [joined] = {round(value, 5) for value in redundancy(model, [torch.cat(images, 2)] * 2)["cka_0"]}
+    assert np.mean(together) == pytest.approx(joined, abs=0.1)
+    assert len(set(together)) == 4
+
+
+def test_where_nothing_crosses_nothing_is_redundant():
+    assert redundancy(UNet(BASE.replace(skip="none")).eval(), [torch.rand(3, 8, 8)] * 2) == {}
+
+
+# Which designs
+
+
+def test_an_atlas_holds_single_changes_presets_pairs_and_random_designs():
+    base = Design()
+    designs = atlas_designs(base, 300)
+    full = base.replace(down="none")
+    assert len(designs) == len(set(designs)) == 300
+    assert designs[0] == base
+    assert {*neighbours(base), full, *neighbours(full), *cover(base)} <= set(designs)
+    assert {entry.make() for entry in presets.entries() if entry.make().width == 16} <= set(designs)
+    assert any("/" in design.up for design in designs)
+    assert atlas_designs(base, 300) == designs
+    assert atlas_designs(base, 40) == designs[:40]
+
+
+def test_an_atlas_holds_what_is_asked_for_and_only_what_the_bank_has(bank: Card):
+    wanted = BASE.replace(up="learned/bilinear")
+    designs = atlas_designs(
+        BASE, 150, also=[wanted, BASE.replace(attention="cbam(order=parallel)")], served=bank.serves
+    )
+    assert wanted in designs
+    assert len(set(designs)) == 150
+    assert all(bank.serves(design) for design in designs)
+
+
+def test_references_change_one_factor_at_a_time_and_have_names_of_their_own():
+    designs = solo_designs()
+    assert len(set(designs)) == len(SOLO) >= 12
+    assert designs[0] == Design()
+    assert all(sum(getattr(one, slot) != getattr(Design(), slot) for slot in SLOT_IDS) <= 3 for one in designs)
+    names = [solo_name(design, seed) for design in designs for seed in (0, 1)]
+    assert len(set(names)) == len(names)
+    assert names[:2] == ["solo-classic", "solo-classic-seed1"]
+    assert solo_name(Design(down="none", block="dilated")) == "solo-down-none-block-dilated"
+    assert solo_name(Design(up="bilinear/bilinear/learned/learned")) == "solo-up-bilinear-bilinear-learned-learned"
+    assert len(solo_designs(BASE)) == len(SOLO)
+
+
+def test_a_small_budget_trains_the_first_references():
+    jobs = solo_jobs("nuclei", 12)
+    assert [job.design for job in jobs if job.seed == 0] == solo_designs()[:12]
+    assert [job.design for job in jobs if job.seed == 1] == solo_designs()[:TWICE]
+    assert [job.design for job in jobs if job.keeps] == solo_designs()[:KEPT]
+    assert not any(job.keeps for job in jobs if job.seed)
+
+
+# Training alone
+
+
+@pytest.mark.usefixtures("_short")
+def test_a_reference_is_trained_scored_and_kept(checkpoints: Path, scenes: str):
+    job = SoloJob("nuclei", BASE, data=scenes)
+    assert not job.done()
+    assert sweep([job]) == []
+    assert job.done()
+    card = read_card(checkpoints / "nuclei" / "solo-classic" / "card.json")
+    [row] = read_atlas("nuclei").of("solo")
+    assert (card.shared, card.recipe["seed"], card.recipe["steps"]) == (False, 0, 3)
+    assert {"n", "dice", "intervals", *metrics_of("nuclei")} <= set(card.metrics["test"])
+    assert row.value("dice") == pytest.approx(card.metrics["test"]["dice"], abs=1e-4)
+    assert row.sha256 == card.sha256[:12]
+    assert row.images["dice"]
+    assert load_model("nuclei", BASE, "solo").origin is not None
+
+
+@pytest.mark.usefixtures("_short")
+def test_of_a_second_seed_only_the_card_stays(checkpoints: Path, scenes: str):
+    job = SoloJob("nuclei", BASE, seed=1, keeps=False, steps=2, data=scenes)
+    assert sweep([job]) == []
+    assert job.done()
+    folder = checkpoints / "nuclei" / "solo-classic-seed1"
+    assert [path.name for path in folder.iterdir()] == ["card.json"]
+    card = read_card(folder / "card.json")
+    assert card.files == ()
+    assert (card.recipe["seed"], card.recipe["steps"]) == (1, 2)
+    [row] = read_atlas("nuclei").of("solo")
+    assert (row.seed, row.sha256) == (1, card.metrics["weights_sha256"][:12])
+
+
+@pytest.mark.usefixtures("_short")
+def test_a_trained_reference_without_a_row_is_measured_but_not_trained_again(checkpoints: Path, scenes: str):
+    job = SoloJob("nuclei", BASE, data=scenes)
+    sweep([job])
+    weights = checkpoints / "nuclei" / "solo-classic" / "weights-0.safetensors"
+    written = weights.stat().st_mtime_ns
+    trained = job.run()
+    (checkpoints / "nuclei" / "atlas.csv").unlink()
+    assert not job.done()
+    assert weights.stat().st_mtime_ns == written
+    job.keep(trained)
+    assert job.done()
+
+
+@pytest.mark.usefixtures("_short")
+def test_a_reference_trained_elsewhere_comes_home_with_its_weights(
+    checkpoints: Path, scenes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    job = SoloJob("nuclei", BASE, data=scenes)
+    monkeypatch.setenv("UNET_PLAYGROUND_CHECKPOINTS", str(tmp_path / "elsewhere"))
+    trained = job.run()
+    monkeypatch.setenv("UNET_PLAYGROUND_CHECKPOINTS", str(checkpoints))
+    assert not job.done()
+    job.keep(trained)
+    assert job.done()
+    assert load_model("nuclei", BASE, "solo").origin is not None
+
+
+@pytest.mark.usefixtures("_short")
+def test_a_broken_off_reference_goes_on(checkpoints: Path, scenes: str, monkeypatch: pytest.MonkeyPatch):
+    job, begun = SoloJob("nuclei", BASE, data=scenes), []
+
+    def pull(*anything: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("unet_playground.training.session.write", pull)
+        with pytest.raises(KeyboardInterrupt):
+            sweep([job])
+    assert (job.folder / "resume.safetensors").exists()
+    update = torch.optim.AdamW.step
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *given: begun.append(1) or update(*given))
+    assert sweep([job]) == []
+    assert begun == []
+    assert job.done()

@@ -1,0 +1,79 @@
+"""Training as its own program: killed without warning, and spread over two processes."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training.scenes import write_scenes
+
+FLAGS = ["--task", "nuclei", "--depth", "1", "--width", "2", "--size", "2", "--side", "16", "--json"]
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
+LIMIT = 240
+
+
+def _command(out: Path, scenes: Path, *flags: str) -> list[str]:
+    return ["unet_playground", "train", *FLAGS, "--data", str(scenes), "--out", str(out), *flags]
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenes(tmp_path_factory.mktemp("data"))
+
+
+def _kill_and_finish(scenes: Path, folder: Path, kills: int, steps: int) -> None:
+    flags = ("--bank", "--steps", str(steps), "--every", "5")
+    one, other = folder / "whole", folder / "killed"
+    _run([sys.executable, "-m", *_command(one, scenes, *flags)])
+    rng = random.Random(0)
+    for _ in range(kills):
+        process = subprocess.Popen([sys.executable, "-m", *_command(other, scenes, *flags)], stderr=subprocess.DEVNULL)
+        state, limit = other / "resume.safetensors", time.monotonic() + LIMIT
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        while process.poll() is None and time.monotonic() < limit:
+            if state.exists() and state.stat().st_mtime_ns != before:
+                break
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.wait(LIMIT)
+    _run([sys.executable, "-m", *_command(other, scenes, *flags)])
+    assert (one / "weights-0.safetensors").read_bytes() == (other / "weights-0.safetensors").read_bytes()
+
+
+def test_a_killed_training_ends_as_if_it_had_not_been(scenes: Path, tmp_path: Path):
+    _kill_and_finish(scenes, tmp_path, kills=2, steps=60)
+
+
+@pytest.mark.long
+def test_twenty_kills_change_nothing(scenes: Path, tmp_path: Path):
+    _kill_and_finish(scenes, tmp_path, kills=20, steps=600)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["bank", "solo"])
+def test_two_processes_train_what_one_does(shared: bool, scenes: Path, tmp_path: Path):
+    flags = ("--steps", "4", "--seed", "3", *(["--bank"] if shared else []))
+    _run([sys.executable, "-m", *_command(tmp_path / "one", scenes, *flags)])
+    _run([*LAUNCH, "--nproc-per-node", "2", "-m", *_command(tmp_path / "two", scenes, *flags)])
+    one, two = (load_file(tmp_path / name / "weights-0.safetensors") for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=0, atol=2e-3)
+
+
+def test_patches_that_do_not_divide_among_processes_are_refused(scenes: Path, tmp_path: Path):
+    command = [*LAUNCH, "--nproc-per-node", "2", "-m", *_command(tmp_path / "odd", scenes, "--size", "3")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode != 0
+    assert "3 patches a step do not divide among 2 processes" in done.stderr

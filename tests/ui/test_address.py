@@ -1,0 +1,46 @@
+"""What an address opens, and what it says of the parts that it cannot understand."""
+
+import pytest
+
+from unet_playground import Design, catalogues
+from unet_playground.ui.address import Address, first_example
+
+
+def test_an_empty_address_opens_the_first_example_of_the_first_task():
+    address = Address.read({})
+    assert address == Address("nuclei", "fluorescence", "auto", Design())
+
+
+def test_an_address_names_task_example_weights_and_design():
+    address = Address.read({"task": "liver", "example": "coarse", "weights": "solo", "skip": "add", "__theme": "dark"})
+    assert address == Address("liver", "coarse", "solo", Design(skip="add"))
+
+
+@pytest.mark.parametrize("task", catalogues["task"])
+def test_a_task_alone_opens_its_first_example(task: str):
+    assert Address.read({"task": task}) == Address(task, first_example(task), "auto", Design())
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"task": "moon"}, 'Unknown task "moon"'),
+        ({"example": "disc"}, 'Unknown example "disc"'),
+        ({"weights": "mine"}, 'Unknown weights "mine"; choose one of auto, shared, solo.'),
+        ({"colour": "red"}, 'Unknown key "colour"'),
+    ],
+)
+def test_what_is_unknown_is_reported_and_left_out(query: dict[str, str], words: str):
+    address = Address.read({"skip": "add", **query})
+    assert (address.task, address.example, address.weights) == ("nuclei", "fluorescence", "auto")
+    assert address.design == Design(skip="add")
+    (reason,) = address.ignored
+    assert reason.en.startswith("Ignored in the link: ")
+    assert words in reason.en
+    assert reason.zh.startswith("已忽略链接中的一项：")
+
+
+def test_an_example_of_another_task_is_reported_in_the_task_that_was_named():
+    address = Address.read({"task": "vessels", "example": "stained"})
+    assert (address.task, address.example) == ("vessels", "disc")
+    assert "disc, fine, whole" in address.ignored[0].en

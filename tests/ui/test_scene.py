@@ -1,0 +1,168 @@
+"""What is computed for the page, on every task: one channel or three, two classes or three, tiny and large."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from unet_playground import Design, Picture, UNet, catalogues
+from unet_playground.errors import Text
+from unet_playground.examples import example, examples_of
+from unet_playground.model import Origin
+from unet_playground.tasks import tasks
+from unet_playground.ui import scene as scenes
+from unet_playground.ui.scene import Scene, explain, model_for, predict
+from unet_playground.weights import Card, write
+
+DESIGN = Design(depth=2, width=4, attention="cbam", skip="attention-gate")
+each_task = pytest.mark.parametrize("task", catalogues["task"])
+Install = Callable[..., str]
+
+
+@pytest.fixture
+def put(checkpoints: Path) -> Install:
+    """Write random weights for a task and give their hash."""
+    scenes.models.cache_clear()
+
+    def write_weights(task: str, shared: bool = False, design: Design = DESIGN) -> str:
+        made = tasks[task].make
+        network = UNet(design, made.channels, len(made.labels))
+        card = Card(task=task, design=design.to_json(), shared=shared)
+        return write(checkpoints / task / ("bank" if shared else "alone"), network.state_dict(), card).sha256
+
+    return write_weights
+
+
+def _scene(task: str, side: int = 35, truth: np.ndarray | None = None) -> Scene:
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side + 1), dtype=np.uint8)
+    return Scene(task, Picture.from_array(pixels), Text("a", "甲"), truth=truth)
+
+
+def _facing(task: str, label: int) -> UNet:
+    """A network that gives every pixel to one class, loaded for a task."""
+    made = tasks[task].make
+    network = UNet(Design(depth=1, width=2), made.channels, len(made.labels)).requires_grad_(False)
+    network.head.weight.zero_()  # type: ignore[operator]
+    network.head.bias.copy_(torch.eye(len(made.labels))[label])  # type: ignore[operator]
+    network.origin = Origin(task, "solo", "0")
+    return network
+
+
+@each_task
+@pytest.mark.parametrize("point", [None, (34, 0)])
+def test_every_view_of_every_class_is_there_on_a_tiny_picture(task: str, point: tuple[int, int] | None, put: Install):
+    put(task)
+    for label in range(1, len(tasks[task].make.labels)):
+        scene = _scene(task).asking(label=label, point=point)
+        model = model_for(scene, DESIGN)
+        assert model is not None
+        mask = predict(scene, model)
+        assert mask.pixels is not None
+        assert mask.pixels.shape == (35, 36, 3)
+        views = dict(explain(scene, model, lambda: None))
+        assert list(views) == ["attention", "field", "attribution"]
+        for view in views.values():
+            assert view.pixels is not None
+            assert np.ptp(view.pixels) > 0
+            assert view.line.en
+
+
+def test_another_class_gets_another_answer(put: Install):
+    put("hippocampus")
+    model = model_for(_scene("hippocampus"), DESIGN)
+    assert model is not None
+    one, two = (
+        dict(explain(_scene("hippocampus").asking(label=label, point=(17, 17)), model, lambda: None))["attribution"]
+        for label in (1, 2)
+    )
+    assert one.pixels is not None
+    assert two.pixels is not None
+    assert not np.array_equal(one.pixels, two.pixels)
+
+
+@pytest.mark.parametrize(("label", "names"), [(1, ("anterior", "前部")), (2, ("posterior", "后部"))])
+def test_every_class_is_named_with_its_area_and_shown_in_its_colour(label: int, names: tuple[str, str]):
+    scene = _scene("hippocampus").asking(point=(3, 4))
+    view = predict(scene, _facing("hippocampus", label))
+    assert f"{names[0]}: 100.0% of the image" in view.line.en
+    assert f"{names[1]}：占图像 100.0%" in view.line.zh
+    assert f"Row 3, column 4: {names[0]}" in view.line.en
+    color = tasks["hippocampus"].make.labels[label].color
+    bare = scene.picture.pixels[10, 10].astype(float)
+    wanted = [0.65 * bare + 0.35 * int(color[at : at + 2], 16) for at in (1, 3, 5)]
+    assert view.pixels is not None
+    np.testing.assert_allclose(view.pixels[10, 10], wanted, atol=0.51)
+
+
+def test_a_truth_of_three_classes_is_scored_class_by_class():
+    truth = np.ones((35, 36), np.uint8)
+    truth[:7] = 2
+    # Class 1: 2 * 28 / (35 + 28) of the rows; class 2 is missed.
+    view = predict(_scene("hippocampus", truth=truth), _facing("hippocampus", 1))
+    assert f"Dice {(2 * 28 / 63) / 2:.3f} on this image" in view.line.en
+
+
+@pytest.mark.parametrize(("label", "dice"), [(0, "1.000"), (1, "0.000")])
+def test_an_empty_truth_is_met_by_an_empty_mask_only(label: int, dice: str):
+    view = predict(_scene("liver", truth=np.zeros((35, 36), np.uint8)), _facing("liver", label))
+    assert f"Dice {dice} on this image" in view.line.en
+
+
+@each_task
+def test_without_weights_there_is_no_model(task: str, checkpoints: Path):
+    scenes.models.cache_clear()
+    assert model_for(_scene(task), DESIGN) is None
+
+
+def test_the_weights_that_were_asked_for_are_taken_where_they_exist(put: Install):
+    design = Design(depth=1, width=2)
+    alone, shared = put("liver", design=design), put("liver", shared=True, design=design)
+    for asked, found in (("auto", alone), ("solo", alone), ("shared", shared)):
+        model = model_for(_scene("liver").asking(weights=asked), design)
+        assert model is not None
+        assert model.origin is not None
+        assert model.origin.sha256 == found
+
+
+@pytest.mark.parametrize(("asked", "there"), [("solo", True), ("shared", False)])
+def test_other_weights_stand_in_and_say_what_they_are(asked: str, there: bool, put: Install):
+    design = Design(depth=1, width=2)
+    put("liver", shared=there, design=design)
+    model = model_for(_scene("liver").asking(weights=asked), design)
+    assert model is not None
+    assert model.origin is not None
+    assert model.origin.weights == ("shared" if there else "solo")
+
+
+@each_task
+def test_an_example_opens_with_its_truth_and_its_source(task: str):
+    for shipped in examples_of(task):
+        scene = Scene.of_example(shipped)
+        assert scene.source == shipped.source
+        assert (scene.label, scene.point, scene.weights) == (1, None, "auto")
+        assert (scene.truth is None) == (shipped.label is None)
+        assert f"{scene.picture.width} × {scene.picture.height} px" in scene.about.en
+
+
+def test_a_question_leaves_the_image_alone():
+    scene = Scene.of_example(example("hippocampus", "front"))
+    asked = scene.asking(label=2).asking(point=(1, 2)).asking(weights="solo")
+    assert asked.picture is scene.picture
+    assert (asked.label, asked.point, asked.weights) == (2, (1, 2), "solo")
+
+
+def test_a_coloured_upload_is_taken_by_a_task_of_one_channel_and_removed(tmp_path: Path, put: Install):
+    put("hippocampus")
+    path = tmp_path / "scan.png"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (31, 40, 3), dtype=np.uint8))
+    scene = Scene.of_upload("hippocampus", str(path))
+    assert not path.exists()
+    assert scene.source is None
+    model = model_for(scene, DESIGN)
+    assert model is not None
+    mask = predict(scene, model)
+    assert mask.pixels is not None
+    assert mask.pixels.shape == (31, 40, 3)

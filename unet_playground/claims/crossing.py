@@ -1,0 +1,176 @@
+"""Claims of the second text about what crosses from encoder to decoder, and how it is sifted."""
+
+from unet_playground.claims.slot import Claim, at_most, better, claims, grows, lower, no_worse
+from unet_playground.design import Design
+from unet_playground.registry import Chinese
+
+ORGANS = ("liver", "hippocampus")
+NEARLY_FREE = 0.01
+"""Share of parameters and multiply-adds that may come on top of what is called free."""
+
+
+@claims.register(
+    "concat-redundant",
+    title="Concatenation carries redundancy and noise",
+    zh=Chinese(
+        "拼接带来冗余和噪声",
+        "直接拼接会带来冗余和噪声。",
+        "第一个设计用解码器控制的门筛选跨越的特征，第二个原样拼接。冗余：筛选后，跨越的特征与解码器已有特征的相似度"
+        "（线性 CKA，最细与最粗两级）应更低。噪声：筛选后的 Dice 应更高。",
+    ),
+)
+def concatenation_is_redundant() -> Claim:
+    """Plain concatenation carries redundancy and noise.
+
+    The first design sifts what crosses by gates that the decoder controls, the second concatenates it as it is.
+    Redundancy: what crosses should resemble what the decoder already has (linear CKA, at the finest and at the
+    coarsest level) less once it is sifted. Noise: sifting it should raise the Dice.
+    """
+    decided = (lower("cka_0"), lower("cka_3"), better("dice"))
+    return Claim(Design(skip="attention-gate"), Design(), ("skip",), decided)
+
+
+@claims.register(
+    "deep-redundant",
+    title="Deep encoder outputs are the most redundant",
+    zh=Chinese(
+        "深层编码输出最冗余",
+        "编码器越深的输出越冗余。",
+        "第一个设计只在最粗一级的跳跃上用通道注意力，第二个只在最细一级。最粗一级跨越的通道之间应更相像"
+        "（平均绝对相关），而在冗余更多处筛选也应更有益。",
+    ),
+)
+def deep_outputs_are_redundant() -> Claim:
+    """The deepest encoder outputs are the most redundant ones.
+
+    In the first design channel attention sifts the coarsest skip only, in the second the finest only. The channels that
+    cross at the coarsest level should be more alike (mean absolute correlation) than those at the finest, and sifting
+    should pay more where there is more to sift.
+    """
+    deep, fine = Design(attention="none/none/none/se"), Design(attention="se/none/none/none")
+    return Claim(deep, fine, ("attention",), (grows("correlation_3", "correlation_0"), better("dice")))
+
+
+@claims.register(
+    "se-global",
+    title="SE helps globally",
+    zh=Chinese(
+        "SE 改善全局",
+        "SE 按整幅图加权通道，改善全局。",
+        "跳跃上的 SE 与不用注意力的经典设计相比：Dice 与远离边界处的 Dice 都应更高。",
+    ),
+)
+def se_helps_globally() -> Claim:
+    """Squeeze-and-excitation weighs channels by the whole image and so helps globally.
+
+    SE on the skips beside the classic: both the Dice and the Dice away from the boundary should rise.
+    """
+    return Claim(Design(attention="se"), Design(), ("attention",), (better("dice"), better("interior_dice")))
+
+
+@claims.register(
+    "cbam-local",
+    title="CBAM helps locally",
+    zh=Chinese(
+        "CBAM 改善局部",
+        "CBAM 还按位置加权，改善局部。",
+        "跳跃上的 CBAM 与经典设计相比：边界附近的 Dice 与小目标召回率都应更高。",
+    ),
+)
+def cbam_helps_locally() -> Claim:
+    """CBAM weighs places besides channels and so helps locally.
+
+    CBAM on the skips beside the classic: both the Dice along the boundary and the recall of small objects should rise.
+    """
+    return Claim(Design(attention="cbam"), Design(), ("attention",), (better("boundary_dice"), better("small_recall")))
+
+
+@claims.register(
+    "scse-edges",
+    title="scSE sharpens the edges of organs",
+    zh=Chinese(
+        "scSE 改善器官边缘",
+        "scSE 同时按通道和位置加权，改善器官边缘。",
+        "只看器官（肝脏、海马体）：边界附近的 Dice 应更高，边界距离（HD95）应更小。",
+    ),
+)
+def scse_sharpens_edges() -> Claim:
+    """scSE weighs channels and places at once and so sharpens the edges of organs.
+
+    scSE on the skips beside the classic, on liver and hippocampus alone: the Dice along the boundary should rise and
+    the distance between boundaries (HD95) fall.
+    """
+    decided = (better("boundary_dice", *ORGANS), better("hd95", *ORGANS))
+    return Claim(Design(attention="scse"), Design(), ("attention",), decided)
+
+
+@claims.register(
+    "eca-free",
+    title="ECA is nearly free",
+    zh=Chinese(
+        "ECA 几乎不增加开销",
+        "ECA 几乎不增加开销，也不降低效果。",
+        "跳跃上的 ECA 与不用注意力的经典设计相比：参数和乘加最多多 1%，时间最多多五分之一，Dice 不应低 0.01 以上。",
+    ),
+)
+def eca_is_nearly_free() -> Claim:
+    """ECA costs nearly nothing and does no harm.
+
+    ECA on the skips beside the classic: it may need at most 1% more parameters and multiply-adds and at most a fifth
+    more time, and its Dice may not be more than 0.01 lower.
+    """
+    counted = (at_most("parameters", NEARLY_FREE), at_most("macs", NEARLY_FREE))
+    decided = (*counted, at_most("latency", 0.2), no_worse("dice"))
+    return Claim(Design(attention="eca"), Design(), ("attention",), decided)
+
+
+@claims.register(
+    "dense-fuses",
+    title="Dense skips fuse better",
+    zh=Chinese(
+        "稠密跳跃融合更好",
+        "稠密跳跃改善梯度和特征融合。",
+        "稠密跳跃与拼接相比，Dice 应更高。梯度本身没有测量。",
+    ),
+)
+def dense_fuses() -> Claim:
+    """Dense skips help gradients and the fusion of features.
+
+    Dense skips beside concatenation: the Dice should rise. Gradients themselves are not measured.
+    """
+    return Claim(Design(skip="dense"), Design(), ("skip",), (better("dice"),))
+
+
+@claims.register(
+    "pyramid-fuses",
+    title="Pyramid skips fuse better",
+    zh=Chinese(
+        "金字塔跳跃融合更好",
+        "金字塔跳跃融合多尺度特征，大小目标都受益。",
+        "金字塔跳跃与拼接相比，Dice、小目标与大目标的召回率都应更高。",
+    ),
+)
+def pyramid_fuses() -> Claim:
+    """Pyramid skips fuse features of several scales, to the good of small and large objects.
+
+    Pyramid skips beside concatenation: the Dice and the recall of small and of large objects should rise.
+    """
+    decided = (better("dice"), better("small_recall"), better("large_recall"))
+    return Claim(Design(skip="pyramid"), Design(), ("skip",), decided)
+
+
+@claims.register(
+    "cross-stage-fuses",
+    title="Cross-stage skips help",
+    zh=Chinese(
+        "跨阶段跳跃有益",
+        "跨阶段跳跃缩短深层的梯度路径，改善融合。",
+        "跨阶段跳跃与拼接相比，Dice 应更高。梯度本身没有测量。",
+    ),
+)
+def cross_stage_fuses() -> Claim:
+    """Cross-stage skips shorten the way of gradients to deep stages and help fusion.
+
+    Cross-stage skips beside concatenation: the Dice should rise. Gradients themselves are not measured.
+    """
+    return Claim(Design(skip="cross-stage"), Design(), ("skip",), (better("dice"),))

@@ -1,0 +1,1 @@
+"""Compose a U-Net from interchangeable parts, run it, look inside, train it."""

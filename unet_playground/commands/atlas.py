@@ -1,0 +1,253 @@
+"""Commands about measured designs: the atlas, the references trained alone, and what texts claim."""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+from unet_playground.atlas import (
+    Agreement,
+    Atlas,
+    Effect,
+    Interaction,
+    Row,
+    agreement,
+    classic_of,
+    differences,
+    interactions,
+    main_effects,
+    pareto,
+    read_atlas,
+)
+from unet_playground.atlas.table import DIGITS
+from unet_playground.claims import Claim, Judgement, designs_of_claims, judge
+from unet_playground.claims import claims as catalogue
+from unet_playground.commands.shared import tell, write
+from unet_playground.design import Design
+from unet_playground.errors import MissingData, PlaygroundError
+from unet_playground.registry import Entry
+from unet_playground.tasks import tasks
+from unet_playground.training.datasets import data_root
+from unet_playground.training.measure import MeasureJob, bank_card
+from unet_playground.training.metrics import metrics
+from unet_playground.training.selection import atlas_designs, solo_designs
+from unet_playground.training.solo import solo_jobs
+from unet_playground.training.sweep import Failure, sweep
+
+WEAK = 0.1
+"""Dice below the classic's that makes a design of the bank stand out."""
+
+
+def atlas(given: argparse.Namespace) -> None:
+    """Print what the measured designs of a task say: effects, interactions, the Pareto front; or measure them."""
+    task = tasks[given.task].id
+    metric = metrics[given.metric].id
+    if given.measure:
+        _measure(given, task)
+    table = read_atlas(task)
+    bank, solo = table.of("shared"), table.of("solo")
+    if not bank:
+        raise MissingData(
+            f"There is no atlas of {task} yet; measure it with --measure.",
+            f"{task} 还没有图谱；请用 --measure 测量。",
+        )
+    effects, pairs = main_effects(bank, metric), interactions(bank, metric)
+    front = pareto(bank, metric, given.cost, metrics[metric].make.scale.higher)
+    agreed = agreement(bank, solo, metric, table.groups)
+    files = _plot(Path(given.out), bank, front, effects, metric, given.cost) if given.out else []
+    answer = {
+        "task": task,
+        "metric": metric,
+        "rows": [_as_json(row) for row in table.rows],
+        "effects": [asdict(one) for one in effects],
+        "interactions": [asdict(one) for one in pairs],
+        "pareto": [row.design.to_link() for row in front],
+        "agreement": {**asdict(agreed), "worst": agreed.worst and agreed.worst.to_link()},
+        "files": files,
+    }
+    tell(given, _plain(answer), _words(table, metric, given.cost, effects, pairs, front, agreed))
+
+
+def solo(given: argparse.Namespace) -> None:
+    """Train designs alone, one factor at a time around the classic; goes on where it stopped."""
+    task = tasks[given.task].id
+    if given.count < 1 or (given.steps is not None and given.steps < 1):
+        raise PlaygroundError("--count and --steps are at least 1.", "--count 与 --steps 至少为 1。")
+    data_root(given.data)
+    jobs = solo_jobs(task, given.count, given.steps, given.data)
+    with _bar("training") as progress:
+        failures = sweep(jobs, given.workers, given.ray, given.gpus, progress)
+    _raise(failures, len(jobs))
+    rows = read_atlas(task).of("solo")
+    lines = [f"{row.value('dice'):.4f}  seed {row.seed}  {_name(row.design)}" for row in rows]
+    tell(given, _plain({"task": task, "rows": [_as_json(row) for row in rows]}), "\n".join(lines))
+
+
+def claims(given: argparse.Namespace) -> None:
+    """List what texts claim about U-Nets, each with the verdict of the measured designs."""
+    chosen = [tasks[given.task].id] if given.task else list(tasks)
+    atlases = {task: read_atlas(task) for task in chosen}
+    judged = [(entry, made := entry.make(), judge(made, atlases)) for entry in catalogue.entries()]
+    answer = {"claims": [_claim_as_json(*one) for one in judged]}
+    tell(given, _plain(answer), "\n\n".join(_claim_in_words(*one) for one in judged))
+
+
+def _measure(given: argparse.Namespace, task: str) -> None:
+    """Measure what the table lacks."""
+    if given.designs < 1:
+        raise PlaygroundError("--designs is at least 1.", "--designs 至少为 1。")
+    card = bank_card(task)
+    data_root(given.data)
+    base = Design.from_json(card.design)
+    asked = [design for design in (*designs_of_claims(), *solo_designs()) if classic_of(design) == base]
+    designs = atlas_designs(base, given.designs, also=asked, served=card.serves)
+    jobs = [MeasureJob(task, one, card.sha256[:DIGITS], one in asked, given.data) for one in designs]
+    with _bar("design") as progress:
+        failures = sweep(jobs, given.workers, given.ray, given.gpus, progress)
+    _raise(failures, len(jobs))
+
+
+def _raise(failures: Sequence[Failure], total: int) -> None:
+    if failures:
+        first = failures[0]
+        raise PlaygroundError(
+            f"{len(failures)} of {total} jobs failed, the first one, {first.job}, with: {first.reason.rstrip('.')}; "
+            "the others are kept, and the same command tries the failed ones again.",
+            f"{total} 个任务中有 {len(failures)} 个失败，第一个是 {first.job}：{first.reason.rstrip('.')}；"
+            "其余结果已保存，再次运行同一命令会重试失败的任务。",
+        )
+
+
+@contextmanager
+def _bar(unit: str) -> Iterator[Callable[[int, int, str], None]]:
+    from tqdm import tqdm
+
+    bar = tqdm(unit=unit, smoothing=0.05)
+
+    def show(done: int, total: int, name: str) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    try:
+        yield show
+    finally:
+        bar.close()
+
+
+def _plot(
+    out: Path, rows: Sequence[Row], front: Sequence[Row], effects: Sequence[Effect], metric: str, cost: str
+) -> list[str]:
+    from unet_playground.figures import to_png
+    from unet_playground.figures.atlas import draw_effects, draw_front, to_svg
+
+    files = []
+    for name, figure in (("front", draw_front(rows, front, metric, cost)), ("effects", draw_effects(effects, metric))):
+        for ending, content in ((".png", to_png(figure)), (".svg", to_svg(figure))):
+            write(out / f"{name}{ending}", content)
+            files.append(f"{name}{ending}")
+    return files
+
+
+def _words(
+    table: Atlas,
+    metric: str,
+    cost: str,
+    effects: Sequence[Effect],
+    pairs: Sequence[Interaction],
+    front: Sequence[Row],
+    agreed: Agreement,
+) -> str:
+    bank = table.of("shared")
+    lines = [f"{len(bank)} designs with shared weights, {len(table.of('solo'))} trainings alone; {metric}", ""]
+    lines += [f"{'against the classic':34}{'resolution halved':>27}{'full resolution':>27}"]
+    lines += _effect_lines(effects)
+    lines += ["", "Pairs that do more or less together than apart (95% interval; designs):"]
+    lines += [f"  {_term(one.first)} + {_term(one.second)}: {_interval(one.extra, one)} {one.designs}" for one in pairs]
+    lines += ["", f"Pareto front of {metric} against {cost}:"]
+    lines += [f"  {row.value(metric):.4f}  {row.value(cost):>14,.5g}  {_name(row.design)}" for row in front]
+    lines += ["", *_agreement_lines(agreed), _weak_line(bank)]
+    return "\n".join(lines)
+
+
+def _effect_lines(effects: Sequence[Effect]) -> Iterator[str]:
+    """One line an option with both families side by side; what only both together know stands by itself."""
+    by = {(one.slot, one.option, one.family): one for one in effects}
+    for slot, option in dict.fromkeys((one.slot, one.option) for one in effects):
+        found = [by.get((slot, option, family)) for family in ("halving", "full", "all")]
+        cells = [_interval(one.difference, one) if one else "" for one in found]
+        shown = f"{cells[0]:>27}{cells[1]:>27}" if any(cells[:2]) else f"{cells[2]:>27}  (both families)"
+        yield f"  {slot + '=' + option:32}{shown}".rstrip()
+
+
+def _agreement_lines(agreed: Agreement) -> Iterator[str]:
+    if not agreed.designs:
+        yield "No design has been trained alone yet; train some with solo."
+        return
+    yield (
+        f"Bank against {agreed.designs} designs trained alone: mean gap {agreed.mean_gap:.4f}, worst "
+        f"{agreed.worst_gap:.4f} ({_name(agreed.worst)}), solo less shared {agreed.bias:+.4f}."  # type: ignore[arg-type]
+    )
+    yield f"Pairs that solo scores tell apart: {agreed.pairs}; the bank orders {agreed.ordered:.0%} the same way."
+    yield (
+        f"Two seeds of {agreed.seeded} designs: mean gap {agreed.seed_gap:.4f}; of {agreed.seed_pairs} pairs told "
+        f"apart the second seed orders {agreed.seed_ordered:.0%} the same way."
+    )
+
+
+def _weak_line(bank: Sequence[Row]) -> str:
+    classic = [row.value("dice") for row in bank if row.design == classic_of(row.design)]
+    if not classic:
+        return "The classic has not been measured yet."
+    weak = sum(row.value("dice") < classic[0] - WEAK for row in bank)
+    return f"Designs more than {WEAK} below the classic's Dice of {classic[0]:.4f}: {weak}."
+
+
+def _claim_in_words(entry: Entry, claim: Claim, judged: Judgement) -> str:
+    lines = [f"{judged.verdict.upper()}: {entry.summary.en}", f"  {_name(claim.first)} against {_name(claim.second)}"]
+    lines += [
+        f"  {one.task:12}{one.column:18}{_interval(one.difference, one):>28}  {one.speaks:10}{one.weights}".rstrip()
+        for one in judged.findings
+    ]
+    return "\n".join(lines)
+
+
+def _claim_as_json(entry: Entry, claim: Claim, judged: Judgement) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "title": entry.title.en,
+        "summary": entry.summary.en,
+        "summary_zh": entry.summary.zh,
+        "first": claim.first.to_link(),
+        "second": claim.second.to_link(),
+        "verdict": judged.verdict,
+        "findings": [asdict(one) for one in judged.findings],
+    }
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    """A row without the scores of single images."""
+    return {**{k: v for k, v in vars(row).items() if k != "images"}, "design": row.design.to_link()}
+
+
+def _plain(value: Any) -> Any:
+    """The same for JSON, which knows no NaN."""
+    if isinstance(value, float) and isnan(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _interval(value: float, one: Any) -> str:
+    return f"{value:+.4f} [{one.low:+.4f}, {one.high:+.4f}]"
+
+
+def _term(term: tuple[str, str]) -> str:
+    return "=".join(term)
+
+
+def _name(design: Design) -> str:
+    return ", ".join(f"{slot}={choice}" for slot, choice in differences(design).items()) or "the classic"

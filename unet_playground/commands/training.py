@@ -1,0 +1,84 @@
+"""Commands that train and score."""
+
+import argparse
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from unet_playground.commands.shared import chosen_design, model_facts, tell
+from unet_playground.errors import PlaygroundError
+from unet_playground.images.volumes import is_volume
+from unet_playground.inference import load_model
+from unet_playground.tasks import tasks
+from unet_playground.training.datasets import data_root, datasets, pair, read, split
+from unet_playground.training.evaluate import evaluate as run
+from unet_playground.training.losses import losses
+from unet_playground.training.recipe import Recipe
+from unet_playground.training.schedules import schedules
+from unet_playground.training.session import Session
+
+
+def evaluate(given: argparse.Namespace) -> None:
+    """Score a model on images with labels."""
+    model = load_model(given.task, chosen_design(given), given.weights)
+    task = tasks[given.task].make()
+    samples = pair(Path(given.images), Path(given.labels))
+    unit = "group" if is_volume(samples[0].image) else "image"
+    result = run(
+        model, (one for sample in samples for one in read(sample, task)), datasets[given.task].make.metrics, unit
+    )
+    summary = result.summary()
+    words = ", ".join(f"{name} {value}" for name, value in summary.items() if name != "intervals")
+    tell(given, {**model_facts(given, model), **summary, "per_image": result.per_image()}, words)
+
+
+def train(given: argparse.Namespace) -> None:
+    """Train a design, or with --bank all of them; goes on where it stopped."""
+    from tqdm import tqdm
+
+    recipe = _recipe(given)
+    teachers = tuple(Path(folder) for folder in given.teacher)
+    session = Session(
+        given.task, chosen_design(given), given.bank, recipe, Path(given.out), given.data, given.every, teachers=teachers
+    )
+    bars: list[tqdm] = []
+
+    def show(step: int, steps: int, loss: float) -> None:
+        if not bars:  # a bar above a refusal would hide it
+            bars.append(tqdm(total=steps, initial=step - 1, unit="step", smoothing=0.05))
+        bars[0].update(step - bars[0].n)
+        bars[0].set_postfix(loss=f"{loss:.3f}", refresh=False)
+
+    try:
+        card = session.run(show)
+    finally:
+        for bar in bars:
+            bar.close()
+    scores = card.metrics.get("test")
+    if scores is None:
+        return  # another process tells
+    words = f"{given.out}: test Dice {scores['dice']} over {scores['n']} images"
+    tell(given, {"task": card.task, "design": session.base.to_link(), "shared": card.shared, "metrics": scores}, words)
+
+
+def _recipe(given: argparse.Namespace) -> Recipe:
+    """The recipe of the task's data set, changed by the flags."""
+    names = ("steps", "size", "side", "rate", "seed", "loss", "schedule", "precision")
+    recipe = replace(
+        datasets[given.task].make.recipe, **{n: getattr(given, n) for n in names if getattr(given, n) is not None}
+    )
+    recipe = replace(recipe, loss=losses[recipe.loss].id, schedule=schedules[recipe.schedule].id)
+    if given.epochs is not None:
+        if not 0 < given.epochs < 1e6:
+            raise PlaygroundError(
+                "--epochs is a number above 0 and below 1000000.", "--epochs 应大于 0 且小于 1000000。"
+            )
+        images = len(split(given.task, data_root(given.data))["train"])
+        recipe = replace(recipe, steps=math.ceil(given.epochs * images / recipe.size))
+    for name, lowest in (("steps", 1), ("size", 1), ("side", 16)):
+        if getattr(recipe, name) < lowest:
+            raise PlaygroundError(
+                f"--{name} {getattr(recipe, name)} is too small; training needs at least {lowest}.",
+                f"--{name} {getattr(recipe, name)} 太小；训练至少需要 {lowest}。",
+            )
+    return recipe

@@ -1,0 +1,38 @@
+"""Images with labels, one data set a file."""
+
+# Importing a file registers its data set, so this is the order of lists.
+# isort: off
+from unet_playground.training.datasets.slot import (
+    Dataset,
+    Example,
+    Sample,
+    data_root,
+    datasets,
+    examples,
+    pair,
+    read,
+    split,
+    split_hash,
+)
+from unet_playground.training.datasets.nuclei import NucleiImages
+from unet_playground.training.datasets.vessels import VesselImages
+from unet_playground.training.datasets.liver import LiverSlices
+from unet_playground.training.datasets.hippocampus import HippocampusVolumes
+# isort: on
+
+__all__ = [
+    "Dataset",
+    "Example",
+    "HippocampusVolumes",
+    "LiverSlices",
+    "NucleiImages",
+    "Sample",
+    "VesselImages",
+    "data_root",
+    "datasets",
+    "examples",
+    "pair",
+    "read",
+    "split",
+    "split_hash",
+]

@@ -1,0 +1,212 @@
+"""What a data set is: where its images lie, how they are split for good, how they become examples."""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unet_playground.errors import MissingData, Text
+from unet_playground.images import Picture, read_image
+from unet_playground.images.labels import read_labels
+from unet_playground.images.volumes import is_volume, plane, read_label_volume, read_volume, stem
+from unet_playground.registry import Catalogue
+from unet_playground.tasks import Task, tasks
+from unet_playground.training.metrics import GENERAL
+from unet_playground.training.recipe import Recipe
+from unet_playground.training.sources import Source
+
+FOLDS = 5
+PARTS = ("test", "validation", "train", "train", "train")
+"""What each fold is for."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image file, or one volume, and the label file that belongs to it."""
+
+    image: Path
+    label: Path
+
+    @property
+    def name(self) -> str:
+        """The image's file name without its kind."""
+        return stem(self.image)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image as a network takes it, with its truth.
+
+    Attributes:
+        name: The image's stem; of a slice with axis and number behind it.
+        image: float32 (channels, h, w).
+        labels: uint8 (h, w), class numbers.
+        group: Who or what it shows: a patient, a child, a volume.
+        objects: int32 (h, w), instance numbers from 1; None where there are none.
+    """
+
+    name: str
+    image: Tensor
+    labels: Tensor
+    group: str = ""
+    objects: Tensor | None = None
+
+
+class Dataset:
+    """Where the images of a task lie and how they are split for good.
+
+    Attributes:
+        source: Where the data come from, with licence and whom to name.
+        recipe: How networks are trained on it, unless told otherwise.
+        axes: Across which axes volumes are cut for training.
+        unit: What is scored as one: an `image`, or a `group` of slices, which make a volume.
+        metrics: Ids of the scores that tell designs apart on this task.
+    """
+
+    source: ClassVar[Source]
+    recipe: ClassVar[Recipe] = Recipe()
+    axes: ClassVar[tuple[int, ...]] = (2,)
+    unit: ClassVar[Literal["image", "group"]] = "image"
+    metrics: ClassVar[tuple[str, ...]] = GENERAL
+
+    def samples(self, root: Path) -> Sequence[Sample]:
+        """Every image with its label, in a fixed order."""
+        raise NotImplementedError
+
+    def group(self, sample: Sample) -> str:
+        """Who or what a sample shows; the images of a group are never divided between splits."""
+        return sample.name
+
+    def part(self, sample: Sample) -> str:
+        """`train`, `validation` or `test`, for good.
+
+        It is decided by the group's name alone, so that adding images moves none.
+        """
+        return PARTS[zlib.crc32(self.group(sample).encode()) % FOLDS]
+
+
+datasets: Catalogue[type[Dataset]] = Catalogue("dataset", Text("Data", "数据"))
+
+
+def data_root(given: str | None = None) -> Path:
+    """The folder with the data sets: `given`, else `UNET_PLAYGROUND_DATA`."""
+    root = given or os.environ.get("UNET_PLAYGROUND_DATA")
+    if not root or not Path(root).is_dir():
+        raise MissingData(
+            "No folder with data sets was found; name one with --data or in UNET_PLAYGROUND_DATA.",
+            "找不到数据集文件夹；请用 --data 或环境变量 UNET_PLAYGROUND_DATA 指定。",
+        )
+    return Path(root)
+
+
+def split(task: str, root: Path) -> dict[str, list[Sample]]:
+    """The samples of a task as `train`, `validation` and `test`."""
+    dataset = datasets[task].make()
+    parts: dict[str, list[Sample]] = {"train": [], "validation": [], "test": []}
+    for sample in dataset.samples(root):
+        parts[dataset.part(sample)].append(sample)
+    if not parts["train"] or not parts["test"]:
+        raise MissingData(
+            f"The data folder holds no images for {task}; see the task's data set for its layout.",
+            f"数据文件夹中没有 {task} 的图像；请查看该任务数据集的目录结构。",
+        )
+    return parts
+
+
+def split_hash(samples: Sequence[Sample]) -> str:
+    """A hash of the names in a split, for the card."""
+    return hashlib.sha256("\n".join(sample.image.name for sample in samples).encode()).hexdigest()
+
+
+def examples(task: str, samples: Sequence[Sample], training: bool = False) -> list[Example]:
+    """The examples of a task's own data, each with its group; for training volumes are cut across several axes."""
+    dataset, made = datasets[task].make(), tasks[task].make()
+    axes = dataset.axes if training else (made.plane,)
+    return [one for sample in samples for one in read(sample, made, dataset.group(sample), axes)]
+
+
+def read(sample: Sample, task: Task, group: str | None = None, axes: Sequence[int] | None = None) -> list[Example]:
+    """One sample, ready for a network: one example for an image, one per slice for a volume.
+
+    With two classes every label above 0 is class 1, and the labels are kept as instances where there are several.
+
+    Args:
+        sample: The two files.
+        task: Says how images are prepared and across which axis a volume is cut.
+        group: Whom the sample shows; by default its own name.
+        axes: Other axes to cut across.
+    """
+    group = sample.name if group is None else group
+    if not is_volume(sample.image):
+        picture, labels = read_image(sample.image), read_labels(sample.label)
+        _check_sides(sample, (picture.height, picture.width), labels.shape)
+        return [_example(sample.name, picture, labels, task, group)]
+    values, labels = read_volume(sample.image).values, read_label_volume(sample.label)
+    _check_sides(sample, values.shape, labels.shape)
+    return [
+        _example(f"{sample.name}-{'xyz'[axis]}{number}", Picture.from_array(image), truth, task, group)
+        for axis in axes or (task.plane,)
+        for number, (image, truth) in enumerate(zip(plane(values, axis), plane(labels, axis), strict=True))
+    ]
+
+
+def _example(name: str, picture: Picture, labels: NDArray[np.uint16], task: Task, group: str) -> Example:
+    binary = len(task.labels) == 2
+    classes = (labels > 0).astype(np.uint8) if binary else labels.astype(np.uint8)
+    if not binary and labels.max(initial=0) >= len(task.labels):
+        raise MissingData(
+            f"The labels of {name} go up to {labels.max()}; this task has the classes 0 to {len(task.labels) - 1}.",
+            f"{name} 的标注最大值为 {labels.max()}；该任务的类别为 0 至 {len(task.labels) - 1}。",
+        )
+    objects = torch.from_numpy(labels.astype(np.int32)) if binary and len(np.unique(labels)) > 2 else None
+    return Example(name, task.prepare(picture), torch.from_numpy(np.ascontiguousarray(classes)), group, objects)
+
+
+def _check_sides(sample: Sample, image: tuple[int, ...], label: tuple[int, ...]) -> None:
+    if image != label:
+        one, other = (" x ".join(map(str, sides)) for sides in (label, image))
+        raise MissingData(
+            f"{sample.label.name} is {one} px, its image {other}; a label has the size of its image.",
+            f"{sample.label.name} 为 {one} 像素，而图像为 {other}；两者大小必须相同。",
+        )
+
+
+def pair(images: Path, labels: Path) -> list[Sample]:
+    """Images and labels of two folders: a label belongs to the image whose stem it has, alone or followed by `_`."""
+    for folder in (images, labels):
+        if not folder.is_dir():
+            raise MissingData(f"There is no folder {folder.name}; name an existing one.", f"没有文件夹 {folder.name}。")
+    files = sorted(path for path in images.iterdir() if path.is_file())
+    owners: dict[Path, Path] = {}
+    for label in sorted(path for path in labels.iterdir() if path.is_file()):
+        own = [image for image in files if image != label and _belongs(label, image)]
+        if own:
+            # `a_b_mask` belongs to `a_b` rather than to `a`.
+            owners.setdefault(max(own, key=lambda image: len(stem(image))), label)
+    found = [Sample(image, owners[image]) for image in files if image in owners]
+    if not found:
+        raise MissingData(
+            "No label has the stem of an image; name labels like their images, with or without a suffix after _.",
+            "没有标注与图像同名；标注应与图像同名，可在 _ 之后加后缀。",
+        )
+    return found
+
+
+def paired(folder: Path, images: str, labels: str) -> Iterator[Sample]:
+    """The files that match `images` below a folder, each with the file of its name in the folder `labels`."""
+    for image in sorted(folder.glob(images)):
+        label = folder / labels / image.name
+        if label.is_file():
+            yield Sample(image, label)
+
+
+def _belongs(label: Path, image: Path) -> bool:
+    return stem(label) == stem(image) or stem(label).startswith(f"{stem(image)}_")

@@ -1,0 +1,195 @@
+"""One design becomes one row of the atlas: scores on the test split, cost, and time beside the classic's."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unet_playground.atlas import Row, classic_of, error_of_mean, read_atlas, write_atlas
+from unet_playground.atlas.table import DIGITS
+from unet_playground.cost import cost
+from unet_playground.design import Design
+from unet_playground.errors import UnusableWeights
+from unet_playground.inference import load_model, task_of
+from unet_playground.model import Origin, UNet
+from unet_playground.training.datasets import Example, data_root, datasets, examples, split
+from unet_playground.training.evaluate import HEADLINE, Evaluation, evaluate
+from unet_playground.training.metrics import GENERAL
+from unet_playground.training.redundancy import redundancy
+from unet_playground.weights import Card, stores
+
+SIDE = 256
+"""Side in pixels of the image for which cost is counted and time is taken."""
+ROUNDS, SECONDS = 6, 1.0
+"""At most so many rounds of timing, and none begun after so many seconds."""
+LOOKED_AT = 16
+"""Test images on which redundancy is measured."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A row with what it was computed from.
+
+    Attributes:
+        row: With the scores of every image.
+        names: Of the images or volumes.
+        groups: The group of each.
+        summary: Means and intervals, as a card holds them.
+    """
+
+    row: Row
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class MeasureJob:
+    """Measure a design with the bank's weights and put it into the task's table.
+
+    Args:
+        task: Id of a task.
+        design: What to measure.
+        sha256: First digits of the hash of the bank; a row of another bank is measured again.
+        images: Whether the scores of single images are kept.
+        data: Folder with the data sets; `UNET_PLAYGROUND_DATA` by default.
+    """
+
+    task: str
+    design: Design
+    sha256: str
+    images: bool = False
+    data: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.design.to_link()
+
+    def done(self) -> bool:
+        rows = read_atlas(self.task).find(self.design, "shared")
+        return any(row.sha256 == self.sha256 and (bool(row.images) or not self.images) for row in rows)
+
+    def run(self) -> Measured:
+        card = bank_card(self.task)
+        measured = measure(load_model(self.task, self.design, "shared"), card.recipe.get("seed", 0), self.data)
+        return measured if self.images else replace(measured, row=replace(measured.row, images={}))
+
+    def keep(self, result: Measured) -> None:
+        put(self.task, result)
+
+
+def bank_card(task: str) -> Card:
+    """The card of a task's bank.
+
+    Raises:
+        UnusableWeights: It has none.
+    """
+    for store in stores(task):
+        if store.card.shared:
+            return store.card
+    raise UnusableWeights(
+        f"There is no trained bank for {task} to measure; train one with train --bank, or choose another task.",
+        f"{task} 没有训练好的权重库可供测量；请先用 train --bank 训练，或选择其他任务。",
+    )
+
+
+def metrics_of(task: str) -> tuple[str, ...]:
+    """The scores that tell designs apart on a task, the general ones first."""
+    return tuple(dict.fromkeys((*GENERAL, *datasets[task].make.metrics)))
+
+
+def put(task: str, measured: Measured) -> None:
+    """Put a row into the task's table."""
+    write_atlas(task, read_atlas(task).with_row(measured.row, measured.names, measured.groups))
+
+
+def measure(model: UNet, seed: int = 0, data: str | None = None) -> Measured:
+    """Score a loaded model on its task's test split, count its cost and take its time.
+
+    Args:
+        model: As `load_model` gives it, with trained weights.
+        seed: Of the training that the weights come from.
+        data: Folder with the data sets; `UNET_PLAYGROUND_DATA` by default.
+    """
+    task = task_of(model)
+    origin: Origin = model.origin  # type: ignore[assignment]
+    id = origin.task
+    images = _test_images(id, str(data_root(data)))
+    result = evaluate(model, images, metrics_of(id), datasets[id].make.unit)
+    summary = result.summary()
+    values = {**result.values, **_redundancy(model, result, images)}
+    means = {id: _mean(column) for id, column in values.items()} | {"dice_pooled": summary["dice_pooled"]}
+    counted = cost(model.design, SIDE, task.channels, len(task.labels))
+    row = Row(
+        design=model.design,
+        weights=origin.weights,
+        seed=seed,
+        sha256=origin.sha256[:DIGITS],
+        metrics=means,
+        error=error_of_mean(result.values[HEADLINE], result.groups),
+        parameters=counted.parameters,
+        macs=counted.macs,
+        activation_bytes=counted.activation_bytes,
+        latency=times_classic_measured(model),
+        images=values,
+    )
+    return Measured(row, result.names, result.groups, summary)
+
+
+def times_classic_measured(model: UNet) -> float:
+    """How many times as long as the classic's a forward pass takes on one image of 256 x 256.
+
+    Both take turns, and the median of the rounds' ratios counts, so that a slow moment of the machine hits both. The
+    first round warms up and counts only where there is time for no other.
+    """
+    device = next(model.parameters()).device
+    classic = _untrained(classic_of(model.design), model.in_channels, model.classes, device)
+    image = torch.rand(1, model.in_channels, *[SIDE] * model.design.dims, device=device)
+    image = image.contiguous(memory_format=torch.channels_last) if image.dim() == 4 else image
+    ratios: list[float] = []
+    started = time.perf_counter()
+    while len(ratios) < ROUNDS and (not ratios or time.perf_counter() - started < SECONDS):
+        ratios.append(_seconds(model, image) / _seconds(classic, image))
+    return median(ratios[1:] or ratios)
+
+
+def _seconds(model: UNet, image: Tensor) -> float:
+    started = time.perf_counter()
+    with torch.inference_mode():
+        float(model(image).flatten()[0])  # reading a number waits for a GPU
+    return time.perf_counter() - started
+
+
+@lru_cache(maxsize=2)
+def _untrained(design: Design, channels: int, classes: int, device: torch.device) -> UNet:
+    return UNet(design, channels, classes).requires_grad_(False).channels_last().eval().to(device)
+
+
+@lru_cache(maxsize=2)
+def _test_images(task: str, root: str) -> tuple[Example, ...]:
+    """The test split, read once by each process."""
+    return tuple(examples(task, split(task, data_root(root))["test"]))
+
+
+def _redundancy(model: UNet, result: Evaluation, images: Sequence[Example]) -> dict[str, tuple[float, ...]]:
+    """Columns of redundancy on some evenly chosen images (of a volume: its middle slice), NaN for the others."""
+    owners: dict[str, list[Example]] = {}
+    for image in images:
+        owners.setdefault(image.name if image.name in result.names else image.group, []).append(image)
+    names = list(owners)
+    chosen = names[:: max(1, len(names) // LOOKED_AT)][:LOOKED_AT]
+    columns = redundancy(model, [owners[name][len(owners[name]) // 2].image for name in chosen])
+    found = {id: dict(zip(chosen, column, strict=True)) for id, column in columns.items()}
+    return {id: tuple(column.get(name, float("nan")) for name in result.names) for id, column in found.items()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = np.asarray(values, float)
+    known = known[~np.isnan(known)]
+    return float(known.mean()) if len(known) else float("nan")

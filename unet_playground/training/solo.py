@@ -1,0 +1,121 @@
+"""Training designs alone: the references that the bank is held against."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from unet_playground.atlas import read_atlas
+from unet_playground.design import Design
+from unet_playground.inference import best_device
+from unet_playground.model import Origin, UNet
+from unet_playground.tasks import tasks
+from unet_playground.training.datasets import datasets
+from unet_playground.training.measure import Measured, measure, put
+from unet_playground.training.selection import KEPT, TWICE, solo_designs, solo_name
+from unet_playground.training.session import Session
+from unet_playground.weights import Card, WeightStore, checkpoint_root, read_card, replace_file, write_card
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a job brings back from the machine on which it ran.
+
+    Attributes:
+        card: With the scores on the test split.
+        files: Name -> content of every file of weights.
+        measured: The row for the atlas.
+    """
+
+    card: Card
+    files: dict[str, bytes]
+    measured: Measured
+
+
+@dataclass(frozen=True)
+class SoloJob:
+    """Train a design alone, score it, and keep card and row; a training that was broken off goes on.
+
+    Args:
+        task: Id of a task.
+        design: What to train.
+        seed: Of everything random.
+        keeps: Whether the weights stay; else only their card does, which then names no file.
+        steps: Number of updates; the task's recipe by default.
+        data: Folder with the data sets; `UNET_PLAYGROUND_DATA` by default.
+    """
+
+    task: str
+    design: Design
+    seed: int = 0
+    keeps: bool = True
+    steps: int | None = None
+    data: str | None = None
+
+    @property
+    def name(self) -> str:
+        return solo_name(self.design, self.seed)
+
+    @property
+    def folder(self) -> Path:
+        return checkpoint_root() / self.task / self.name
+
+    def done(self) -> bool:
+        rows = read_atlas(self.task).find(self.design, "solo")
+        card = self._card()
+        return card is not None and bool(card.files) == self.keeps and any(row.seed == self.seed for row in rows)
+
+    def run(self) -> Trained:
+        card = self._card()
+        if card is None or not card.files:
+            card = self._train()
+        measured = measure(self._network(card), self.seed, self.data)
+        card = replace(card, metrics={**card.metrics, "test": measured.summary, "weights_sha256": card.sha256})
+        files = {file["name"]: (self.folder / file["name"]).read_bytes() for file in card.files}
+        return Trained(card, files, measured)
+
+    def keep(self, result: Trained) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.keeps:
+            for name, content in result.files.items():
+                replace_file(self.folder / name, content)
+        put(self.task, result.measured)
+        # Last, because it makes the job done: what it no longer names may go then.
+        write_card(self.folder, result.card if self.keeps else replace(result.card, files=()))
+        if not self.keeps:
+            for name in result.files:
+                (self.folder / name).unlink(missing_ok=True)
+
+    def _card(self) -> Card | None:
+        """The card of a training that came to its end."""
+        path = self.folder / "card.json"
+        card = read_card(path) if path.exists() else None
+        return card if card and "test" in card.metrics else None
+
+    def _train(self) -> Card:
+        recipe = replace(datasets[self.task].make.recipe, seed=self.seed)
+        recipe = replace(recipe, steps=self.steps or recipe.steps)
+        return Session(self.task, self.design, False, recipe, self.folder, self.data).run()
+
+    def _network(self, card: Card) -> UNet:
+        task = tasks[self.task].make()
+        with torch.device("meta"):
+            network = UNet(self.design, task.channels, len(task.labels))
+        network = WeightStore(self.folder, card).draw(network).requires_grad_(False)
+        network.origin = Origin(self.task, "solo", card.sha256)
+        return network.channels_last().eval().to(best_device())
+
+
+def solo_jobs(
+    task: str, count: int, steps: int | None = None, data: str | None = None, base: Design | None = None
+) -> Sequence[SoloJob]:
+    """Jobs for the first so many designs that are worth training alone, the first of them with two seeds.
+
+    Weights of the first seed of the first six stay, which a repository has room for.
+    """
+    return [
+        SoloJob(task, design, seed, keeps=number < KEPT and seed == 0, steps=steps, data=data)
+        for number, design in enumerate(solo_designs(base)[:count])
+        for seed in range(2 if number < TWICE else 1)
+    ]

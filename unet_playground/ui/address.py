@@ -1,0 +1,86 @@
+"""What the page's address names: task, example and weights beside the design."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from unet_playground.design import Design
+from unet_playground.errors import PlaygroundError, Text, UnknownChoice
+from unet_playground.examples import example, examples_of
+from unet_playground.tasks import tasks
+from unet_playground.ui import texts
+from unet_playground.ui.scene import AUTO
+
+WRITE = """(task, example, weights, design) => {
+  const kept = [...new URLSearchParams(location.search)].filter(([key]) => key.startsWith('__'));
+  const named = Object.entries({task, example, weights}).filter(([, id]) => id);
+  history.replaceState(history.state, '', '?' + new URLSearchParams([...kept, ...named]) + '&' + design);
+  document.querySelector('#header a').search = location.search;
+}"""
+"""JavaScript that puts what is shown into the browser's address and into the link to the other language.
+
+Of uploads nothing is said there.
+"""
+
+
+@dataclass(frozen=True)
+class Address:
+    """What a page opens with.
+
+    Attributes:
+        task: Id of the task.
+        example: Id of one of its examples; None where it has none.
+        weights: `auto`, `shared` or `solo`.
+        design: The design.
+        ignored: What the address named wrongly, a sentence each; there the default stands.
+    """
+
+    task: str
+    example: str | None
+    weights: str
+    design: Design
+    ignored: tuple[Text, ...] = ()
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> "Address":
+        """The address of a query; keys that begin with `__` are Gradio's own."""
+        named = {key: value for key, value in query.items() if not key.startswith("__")}
+        task, example, weights = (named.pop(key, None) for key in ("task", "example", "weights"))
+        ignored: list[Text] = []
+        task = _known(task, _task, ignored) or next(iter(tasks))
+        shown = _known(example, lambda id: _example(task, id), ignored) or first_example(task)
+        weights = _known(weights, _weights, ignored) or AUTO
+        design, faults = Design.read_link(urlencode(named))
+        return cls(task, shown, weights, design, (*ignored, *faults))
+
+
+def first_example(task: str) -> str | None:
+    """The id of a task's first example; None where it has none."""
+    return next((image.id for image in examples_of(task)), None)
+
+
+def _known(value: str | None, check: Callable[[str], str], ignored: list[Text]) -> str | None:
+    """What a check makes of a value; what it refuses is written down and becomes None."""
+    if value is None:
+        return None
+    try:
+        return check(value)
+    except PlaygroundError as error:
+        reason = error.text
+        ignored.append(Text(texts.IGNORED.en.format(reason=reason.en), texts.IGNORED.zh.format(reason=reason.zh)))
+        return None
+
+
+def _task(id: str) -> str:
+    return tasks[id].id
+
+
+def _example(task: str, id: str) -> str:
+    return example(task, id).id
+
+
+def _weights(kind: str) -> str:
+    if kind not in texts.KINDS:
+        known = ", ".join(texts.KINDS)
+        raise UnknownChoice(f'Unknown weights "{kind}"; choose one of {known}.', f"未知的权重“{kind}”；可选：{known}。")
+    return kind
