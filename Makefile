@@ -1,7 +1,7 @@
 # make app       set up and start the app
 # make test      set up everything that tests need, then format, lint, types and tests
 # make test-long the sweeps that take longer
-# make docs      write docs/parts.md and docs/presets.md from the catalogues
+# make docs      write the documents in docs/ from the catalogues
 # make train     train the bank of TASK (nuclei by default) again; needs UNET_PLAYGROUND_DATA
 
 PYTHON ?= python3

@@ -1,4 +1,4 @@
-"""Writes docs/parts.md and docs/presets.md from the catalogues: `make docs`. Every number is counted, none is typed."""
+"""Writes docs/parts.md, presets.md and data.md from the catalogues: `make docs`. Every number is counted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,9 +6,12 @@ from pathlib import Path
 from unet_playground import Design, catalogues
 from unet_playground.cost import cost
 from unet_playground.design import SLOT_IDS
+from unet_playground.phantoms import phantoms
 from unet_playground.presets import compare, presets
 from unet_playground.registry import Choice, Entry
 from unet_playground.space import change
+from unet_playground.training.datasets import datasets
+from unet_playground.training.metrics import metrics
 
 FOLDER = Path(__file__).parent
 SIZE = 256
@@ -22,16 +25,24 @@ backward pass, in float32; sides of the middle pixel's theoretical receptive fie
 pooled gates let the whole image in besides. Sites are shown with attention `se`.
 """
 
+DATA = """# Data sets, scores and phantoms
+
+Written by `make docs`. Data sets lie in the folder that `UNET_PLAYGROUND_DATA` names; `python -m unet_playground data
+TASK` downloads one, checks it and lays it out as described here. Splits are fixed by patient, child, volume or image
+name, so that adding images moves none: of five folds one is for testing and one for validation unless the text says
+otherwise.
+"""
+
 
 def main() -> None:
-    """Write both documents."""
+    """Write every document."""
     for name, text in documents().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
 
 
 def documents() -> dict[str, str]:
     """File name -> text."""
-    return {"parts.md": "\n".join(_parts()), "presets.md": "\n".join(_presets())}
+    return {"parts.md": "\n".join(_parts()), "presets.md": "\n".join(_presets()), "data.md": "\n".join(_data())}
 
 
 def _parts() -> Iterator[str]:
@@ -88,6 +99,25 @@ def _presets() -> Iterator[str]:
         comparison = compare(entry.id)
         if comparison:
             yield f"{comparison.summary.en}\n"
+
+
+def _data() -> Iterator[str]:
+    yield DATA
+    for entry in datasets.entries():
+        source = entry.make.source
+        yield f"## {entry.id}: {entry.title.en}\n\n{entry.summary.en}\n\n{entry.lesson.en}\n"
+        yield f"- Licence: {source.licence}. {source.attribution}."
+        yield f"- Source: <{source.address}>, sha256 {source.sha256 or 'not known here: never fetched'}."
+        yield f"- Paper: {entry.paper}."
+        yield f"- Scores: {', '.join(entry.make.metrics)}; one for every {entry.make.unit}.\n"
+    yield "## Scores\n\n| id | what | unit |\n|---|---|---|"
+    for entry in metrics.entries():
+        yield f"| `{entry.id}` | {entry.summary.en} | {entry.make.scale.unit} |"
+    yield "\n## Phantoms\n\nDrawn by code with exact masks; they need no data.\n"
+    for entry in phantoms.entries():
+        knobs = ", ".join(f"`{option.id}` {option.allowed}" for option in entry.options)
+        yield f"- `{entry.id}`: {entry.summary.en} Knobs: {knobs}."
+    yield ""
 
 
 if __name__ == "__main__":

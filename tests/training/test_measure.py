@@ -34,11 +34,15 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_scenes(tmp_path_factory.mktemp("data"), 20))
 
 
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, torch.Tensor]:
+    """The fresh weights of a bank."""
+    average = Bank(BASE, 3, 2, shared=True).average
+    return {name: tensor for name, tensor in average.items() if not name.startswith(DEEP)}
+
+
 @pytest.fixture
-def bank(checkpoints: Path) -> Card:
-    """A bank of fresh weights."""
-    fresh = Bank(BASE, 3, 2, shared=True)
-    tensors = {name: tensor for name, tensor in fresh.average.items() if not name.startswith(DEEP)}
+def bank(checkpoints: Path, tensors: dict[str, torch.Tensor]) -> Card:
     card = Card(task="nuclei", design=BASE.to_json(), shared=True, recipe={"seed": 5})
     return write(checkpoints / "nuclei" / "bank", tensors, card)
 
@@ -144,8 +148,8 @@ def test_an_atlas_holds_single_changes_presets_pairs_and_random_designs():
     assert atlas_designs(base, 40) == designs[:40]
 
 
-def test_an_atlas_holds_what_is_asked_for_and_only_what_the_bank_has(bank: Card):
-    wanted = BASE.replace(up="learned/bilinear")
+def test_an_atlas_holds_what_is_asked_for_and_only_what_the_bank_has():
+    bank, wanted = Card("nuclei", BASE.to_json(), shared=True, files=({},)), BASE.replace(up="learned/bilinear")
     designs = atlas_designs(
         BASE, 150, also=[wanted, BASE.replace(attention="cbam(order=parallel)")], served=bank.serves
     )

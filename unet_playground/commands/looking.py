@@ -5,7 +5,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from unet_playground import analysis  # noqa: F401 - registers the analyses
+from unet_playground import analysis, phantoms  # noqa: F401 - registers what `options` lists
 from unet_playground.analysis import Target, analyses
 from unet_playground.commands.shared import chosen_design, model_facts, save, tell, write
 from unet_playground.cost import SLOW, times_classic
