@@ -68,7 +68,8 @@ def main_effects(rows: Sequence[Row], metric: str = "dice") -> list[Effect]:
     Ordinary least squares on the share of decoder levels that hold each option: 1 where a design holds it everywhere,
     1/2 at half of the levels. The classic's option of a slot is what the others are compared with. A slot that does
     not apply holds nothing: leaving `up` empty is part of what `down=none` does (in `all`), and the site's effects are
-    among designs with attention. Effects that these designs cannot tell from one another are left out.
+    among designs with attention. Effects that these designs, or most resamples of them, cannot tell from one another are
+    left out.
 
     The interval is over designs and so says how much other designs from the same space would change it. It knows
     nothing of other images, other seeds or another bank: a bank's scores come from weights that all designs share, and
@@ -113,8 +114,9 @@ def interactions(rows: Sequence[Row], metric: str = "dice", top: int = 10) -> li
         members = np.flatnonzero(whole[one] & whole[other])
         if one[0] != other[0] and len(members) >= FEWEST:
             extra, samples = fit.added(members)
-            if not np.isnan(extra):
-                found.append(Interaction(one, other, extra, *_interval(samples), len(members)))
+            low, high = _interval(samples)
+            if not np.isnan([extra, low]).any():
+                found.append(Interaction(one, other, extra, low, high, len(members)))
     return sorted(found, key=_strength, reverse=True)[:top]
 
 
@@ -131,8 +133,8 @@ def _effects(family: str, rows: Sequence[Row], metric: str) -> list[Effect]:
     fit = _Fit(rows, metric)
     effects = []
     for at, (slot, option) in enumerate(fit.terms, start=1):
-        if fit.told_apart[at]:
-            low, high = _interval(fit.drawn_coefficients[:, at])
+        low, high = _interval(fit.drawn_coefficients[:, at])
+        if fit.told_apart[at] and not np.isnan(low):
             count = int((fit.matrix[:, at] > 0).sum())
             effects.append(Effect(family, slot, option, float(fit.coefficients[at]), low, high, count))
     return effects

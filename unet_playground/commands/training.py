@@ -37,10 +37,8 @@ def train(given: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     recipe = _recipe(given)
-    teachers = tuple(Path(folder) for folder in given.teacher)
-    session = Session(
-        given.task, chosen_design(given), given.bank, recipe, Path(given.out), given.data, given.every, teachers=teachers
-    )
+    session = Session(given.task, chosen_design(given), given.bank, recipe, Path(given.out), given.data, given.every)
+    session.teachers = tuple(Path(folder) for folder in given.teacher)
     bars: list[tqdm] = []
 
     def show(step: int, steps: int, loss: float) -> None:

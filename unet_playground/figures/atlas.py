@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from unet_playground.atlas import Effect, Row, classic_of, differences
 from unet_playground.design import SLOT_IDS
@@ -16,7 +17,7 @@ from unet_playground.training.metrics import metrics
 
 COLORS = {"halving": "#1b5fd0", "full": "#c75b00", "all": "#444444"}
 """Blue for designs that give up resolution, orange for those that keep it."""
-LEGEND = {"halving": "resolution halved", "full": "full resolution", "all": "both"}
+LEGEND = {"halving": "resolution halved", "full": "full resolution", "all": "both families"}
 MARK = "#a02c78"
 COST_TITLES = {
     "macs": "multiply-adds, one image of 256 x 256",
@@ -61,10 +62,14 @@ def draw_front(rows: Sequence[Row], front: Sequence[Row], metric: str = "dice", 
         zorder=4,
     )
     panel.set_xscale("log")
+    for ticks in (panel.xaxis.set_major_formatter, panel.xaxis.set_minor_formatter):
+        ticks(EngFormatter(sep=""))
     panel.set_xlabel(COST_TITLES.get(cost, cost), fontsize=SMALL)
     panel.set_ylabel(_metric_title(metric), fontsize=SMALL)
     panel.tick_params(labelsize=SMALL)
     panel.tick_params(which="minor", labelsize=SMALL - 2)
+    panel.grid(color="#eeeeee")
+    panel.set_axisbelow(True)
     _focus(panel, [row.value(metric) for row in rows], [row.value(metric) for row in (*front, *classic)])
     panel.legend(fontsize=SMALL - 1, loc="lower right", framealpha=0.9)
     names.set_axis_off()
@@ -86,11 +91,20 @@ def draw_effects(effects: Sequence[Effect], metric: str = "dice") -> Figure:
     heights = [len(options[slot]) + 0.6 for slot in slots]
     figure = Figure(figsize=(7.2, 0.6 + 0.27 * sum(heights)), dpi=DPI, layout="constrained")
     panels = figure.subplots(len(slots), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    limit = _limit(shown)
     for slot, panel in zip(slots, panels, strict=True):
-        _draw_slot(panel, slot, options[slot], shown)
+        _draw_slot(panel, slot, options[slot], shown, limit)
+        panel.set_xlim(-1.04 * limit, 1.04 * limit)
+    figure.align_ylabels(panels)
     handles = {label: one for panel in panels for one, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    known = [label for label in LEGEND.values() if label in handles]
     figure.legend(
-        handles.values(), handles.keys(), loc="outside upper center", ncols=3, fontsize=SMALL - 1, frameon=False
+        [handles[label] for label in known],
+        known,
+        loc="outside upper center",
+        ncols=3,
+        fontsize=SMALL - 1,
+        frameon=False,
     )
     panels[-1].set_xlabel(f"{_metric_title(metric)}: difference to the classic's option, 95% interval", fontsize=SMALL)
     return figure
@@ -103,14 +117,19 @@ def to_svg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_slot(panel: Axes, slot: str, options: Sequence[str], effects: Sequence[Effect]) -> None:
-    offsets = {"halving": -0.15, "full": 0.15, "all": 0.0}
+def _draw_slot(panel: Axes, slot: str, options: Sequence[str], effects: Sequence[Effect], limit: float) -> None:
+    offsets = {"halving": -0.18, "full": 0.18, "all": 0.0}
     for family, color in COLORS.items():
         members = [one for one in effects if one.slot == slot and one.family == family]
-        if members:
-            middle = np.array([one.difference for one in members])
-            reach = np.abs(np.array([[one.low, one.high] for one in members]).T - middle)
-            places = [options.index(one.option) + offsets[family] for one in members]
+        for one in members:
+            place = options.index(one.option) + offsets[family]
+            if abs(one.difference) > limit:
+                _beyond(panel, one, place, limit)
+        inside = [one for one in members if abs(one.difference) <= limit]
+        middle = np.array([one.difference for one in inside])
+        reach = np.abs(np.array([[one.low, one.high] for one in inside]).reshape(-1, 2).T - middle)
+        places = [options.index(one.option) + offsets[family] for one in inside]
+        if inside:
             panel.errorbar(
                 middle, places, xerr=np.nan_to_num(reach), fmt="o", ms=4, lw=1.2, color=color, label=LEGEND[family]
             )
@@ -125,15 +144,39 @@ def _draw_slot(panel: Axes, slot: str, options: Sequence[str], effects: Sequence
         panel.spines[side].set_visible(False)
 
 
+def _beyond(panel: Axes, effect: Effect, place: float, limit: float) -> None:
+    """An arrow at the edge, and the number that lies beyond it."""
+    side, color = (1 if effect.difference > 0 else -1), COLORS[effect.family]
+    panel.plot(side * limit, place, marker=">" if side > 0 else "<", ms=4, color=color)
+    panel.annotate(
+        f"{effect.difference:+.3f} [{effect.low:+.3f}, {effect.high:+.3f}] {LEGEND[effect.family]}",
+        (side * limit, place),
+        xytext=(-7 * side, 0),
+        textcoords="offset points",
+        ha="right" if side > 0 else "left",
+        va="center",
+        fontsize=SMALL - 2.5,
+        color=color,
+    )
+
+
+def _limit(effects: Sequence[Effect]) -> float:
+    """How far the axis goes: to the largest effect, unless it would press most of the others together."""
+    ends = np.array([np.nanmax(np.abs([one.difference, one.low, one.high])) for one in effects])
+    typical = float(np.percentile(ends, 85))
+    return float(ends.max()) if ends.max() <= 2.5 * typical else 1.3 * typical
+
+
 def _focus(panel: Axes, values: Sequence[float], wanted: Sequence[float]) -> None:
     """Show the range of most designs; say how many lie below it."""
     known = np.array([value for value in values if not np.isnan(value)])
     if len(known) < 20:
         return
     low, high = np.percentile(known, [5, 95])
-    bottom = min(low - 0.5 * (high - low), *wanted)
-    top = max(high + 0.5 * (high - low), *wanted)
-    margin = 0.06 * (top - bottom)
+    room = (high - low) / 2
+    bottom = min(max(low - room, known.min()), *wanted)
+    top = max(min(high + room, known.max()), *wanted)
+    margin = 0.06 * (top - bottom) + 1e-6
     beyond = int(((known < bottom - margin) | (known > top + margin)).sum())
     panel.set_ylim(bottom - margin, top + margin)
     if beyond:

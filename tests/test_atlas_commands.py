@@ -1,0 +1,176 @@
+"""The commands about measured designs, run as functions: tables, plots, resumption and refusals."""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.rows import drawn, row
+from tests.training.scenes import write_scenes
+from unet_playground import Design, PlaygroundError
+from unet_playground.atlas import Atlas, Row, read_atlas, write_atlas
+from unet_playground.claims import claims as catalogue
+from unet_playground.commands.atlas import atlas, claims, solo
+from unet_playground.design import SLOT_IDS
+from unet_playground.training.datasets import datasets
+from unet_playground.training.loop import DEEP, Bank
+from unet_playground.training.recipe import Recipe
+from unet_playground.weights import Card, write
+
+Capture = pytest.CaptureFixture[str]
+ATLAS = {"metric": "dice", "cost": "macs", "measure": False, "out": None}
+SWEEP = {"data": None, "workers": 1, "ray": None, "gpus": 0.0}
+
+
+def _given(**flags: Any) -> argparse.Namespace:
+    return argparse.Namespace(**{"task": "nuclei", "json": True, **flags})
+
+
+def _answer(capsys: Capture) -> dict[str, Any]:
+    return json.loads(capsys.readouterr().out)
+
+
+def _score(design: Design) -> float:
+    return 0.8 + 0.03 * (design.skip == "dense") - 0.1 * (design.down == "none")
+
+
+@pytest.fixture
+def table(checkpoints: Path) -> Atlas:
+    """120 designs with a planted effect, and two of them trained alone."""
+    rng = np.random.default_rng(0)
+    rows = [
+        row(one, _score(one) + rng.normal(0, 0.005), macs=100 + at) for at, one in enumerate([Design(), *drawn(119)])
+    ]
+    rows += [row(one.design, one.value("dice") + 0.01, "solo") for one in rows[:2]]
+    made = Atlas(tuple(rows), ("a", "b"), ("a", "b"))
+    write_atlas("nuclei", made)
+    return made
+
+
+def test_atlas_prints_effects_pairs_front_and_agreement(table: Atlas, capsys: Capture):
+    atlas(_given(**ATLAS))
+    answer = _answer(capsys)
+    assert {"rows", "effects", "interactions", "pareto", "agreement"} <= set(answer)
+    assert len(answer["rows"]) == len(table.rows)
+    [dense] = [one for one in answer["effects"] if (one["family"], one["option"]) == ("all", "dense")]
+    assert dense["low"] < 0.03 < dense["high"]
+    assert 0 < len(answer["interactions"]) <= 10
+    assert set(answer["pareto"]) <= {one["design"] for one in answer["rows"]}
+    assert answer["agreement"]["designs"] == 2
+    assert answer["agreement"]["mean_gap"] == pytest.approx(0.01, abs=2e-4)
+    assert answer["agreement"]["seed_ordered"] is None
+
+
+def test_atlas_reads_as_a_table(table: Atlas, capsys: Capture):
+    atlas(_given(**ATLAS, json=False))
+    shown = capsys.readouterr().out
+    for words in ("skip=dense", "down=none", "(both families)", "Pareto front of dice against macs", "the classic"):
+        assert words in shown
+    assert "Bank against 2 designs trained alone: mean gap 0.0100" in shown
+    assert "nan" not in shown.split("Bank against")[0]
+
+
+def test_atlas_draws_plots(table: Atlas, tmp_path: Path, capsys: Capture):
+    atlas(_given(**{**ATLAS, "out": str(tmp_path / "plots")}))
+    assert _answer(capsys)["files"] == ["front.png", "front.svg", "effects.png", "effects.svg"]
+    for name in ("front", "effects"):
+        picture = np.array(Image.open(tmp_path / "plots" / f"{name}.png").convert("RGB"))
+        assert min(picture.shape[:2]) > 400
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+        assert (tmp_path / "plots" / f"{name}.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ({}, "no atlas of nuclei yet; measure it with --measure"),
+        ({"measure": True, "designs": 5}, "no trained bank for nuclei"),
+        ({"measure": True, "designs": 0}, "--designs is at least 1"),
+        ({"task": "brains"}, "Unknown task"),
+        ({"metric": "beauty"}, "Unknown metric"),
+    ],
+)
+def test_atlas_refuses_in_one_sentence(checkpoints: Path, flags: dict[str, Any], reason: str, capsys: Capture):
+    with pytest.raises(PlaygroundError, match=reason):
+        atlas(_given(**{**ATLAS, **SWEEP, **flags}))
+    assert capsys.readouterr().out == ""
+
+
+def test_measuring_goes_on_where_it_stopped(checkpoints: Path, tmp_path: Path, capsys: Capture):
+    base = Design(depth=1, width=2)
+    average = Bank(base, 3, 2, shared=True).average
+    tensors = {name: tensor for name, tensor in average.items() if not name.startswith(DEEP)}
+    write(checkpoints / "nuclei" / "bank", tensors, Card("nuclei", base.to_json(), shared=True))
+    data = str(write_scenes(tmp_path / "data"))
+    flags = {**ATLAS, **SWEEP, "measure": True, "data": data}
+    atlas(_given(**flags, designs=4))
+    before = read_atlas("nuclei").rows
+    assert len(_answer(capsys)["rows"]) == len(before) == 4
+    atlas(_given(**flags, designs=6))
+    after = read_atlas("nuclei").rows
+    assert len(_answer(capsys)["rows"]) == len(after) == 6
+    # A time that was measured again would not be the same.
+    assert {(one.key, one.latency) for one in before} <= {(one.key, one.latency) for one in after}
+    with (checkpoints / "nuclei" / "atlas.csv").open() as file:
+        [header, *lines] = csv.reader(file)
+    assert header[:4] == ["design", "weights", "seed", "sha256"]
+    assert {"dice", "hd95", "parameters", "macs", "activation_bytes", "latency"} <= set(header)
+    assert len(lines) == 6
+
+
+def test_solo_trains_the_first_references(
+    checkpoints: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(datasets["nuclei"].make, "recipe", Recipe(size=1, side=16, warmup=1))
+    monkeypatch.setattr("unet_playground.training.selection.Design", lambda: Design(depth=1, width=2))
+    data = str(write_scenes(tmp_path / "data"))
+    solo(_given(**SWEEP | {"data": data}, count=1, steps=1))
+    assert [one["seed"] for one in _answer(capsys)["rows"]] == [0, 1]
+    assert (checkpoints / "nuclei" / "solo-classic" / "weights-0.safetensors").exists()
+    assert not list((checkpoints / "nuclei" / "solo-classic-seed1").glob("*.safetensors"))
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *given: pytest.fail("trained again"))
+    solo(_given(**SWEEP | {"data": data}, count=1, steps=1))
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ({"count": 0}, "--count and --steps are at least 1"),
+        ({"steps": 0}, "--count and --steps are at least 1"),
+        ({"data": "/nowhere"}, "No folder with data sets"),
+        ({"task": "brains"}, "Unknown task"),
+    ],
+)
+def test_solo_refuses_in_one_sentence(checkpoints: Path, flags: dict[str, Any], reason: str):
+    with pytest.raises(PlaygroundError, match=reason):
+        solo(_given(**{**SWEEP, "count": 1, "steps": 1, **flags}))
+
+
+def test_a_failed_job_is_told_in_one_sentence(checkpoints: Path, tmp_path: Path):
+    with pytest.raises(PlaygroundError, match=r"2 of 2 jobs failed, the first one, solo-classic, with: .*no images"):
+        solo(_given(**{**SWEEP, "data": str(tmp_path)}, count=1, steps=1))
+
+
+def test_claims_are_listed_with_verdicts(checkpoints: Path, capsys: Capture):
+    images = {"boundary_dice": (0.5, 0.6, 0.7), "boundary_f1": (0.5, 0.6, 0.7)}
+    rows: list[Row] = [row(Design(), images=images)]
+    rows.append(row(Design(up="bilinear"), images={id: tuple(v - 0.1 for v in one) for id, one in images.items()}))
+    write_atlas("liver", Atlas(tuple(rows), ("a", "b", "c"), ("a", "b", "c")))
+    claims(_given(task=None))
+    listed = {one["id"]: one for one in _answer(capsys)["claims"]}
+    assert list(listed) == list(catalogue)
+    blurs = listed["bilinear-blurs"]
+    assert blurs["verdict"] == "supported"
+    assert [one["difference"] for one in blurs["findings"]] == pytest.approx([-0.1, -0.1])
+    assert listed["se-global"]["verdict"] == "not measured yet"
+    assert all(set(SLOT_IDS) <= {part.split("=")[0] for part in one["first"].split("&")} for one in listed.values())
+    claims(_given(task="nuclei", json=False))
+    shown = capsys.readouterr().out
+    assert shown.count("NOT MEASURED YET") == len(catalogue)
+    assert "up=bilinear against the classic" in shown
