@@ -197,7 +197,7 @@ REFUSED = [
     (["explain", "{image}", *SEGMENT, "--method", "receptive-field", "--point", "99", "0"], "outside the image"),
     (["evaluate", "--task", "nuclei", "--images", "{tmp}/secret-folder", "--labels", "{tmp}/no"], "no folder no"),
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--data", "{tmp}/nowhere"], "No folder with data sets"),
-    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--steps", "0", "--data", "{tmp}"], "at least one step"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--steps", "0", "--data", "{tmp}"], "--steps 0 is too small"),
     (
         ["train", "--task", "nuclei", "--out", "{image}", "--steps", "1", "--data", "{tmp}/data", "--width", "1"],
         "scan.png",

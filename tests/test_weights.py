@@ -125,8 +125,14 @@ def test_solo_weights_come_before_shared_ones(install: Callable[..., Card]):
     ids=str,
 )
 def test_a_bank_serves_all_designs_of_its_size_with_default_options(design: Design, served: bool):
-    assert Card("nuclei", DESIGN.to_json(), shared=True).serves(design) == served
-    assert not Card("nuclei", DESIGN.to_json(), shared=False).serves(design)
+    files = ({"name": "weights-0.safetensors", "bytes": 1, "sha256": ""},)
+    assert Card("nuclei", DESIGN.to_json(), shared=True, files=files).serves(design) == served
+    assert not Card("nuclei", DESIGN.to_json(), shared=False, files=files).serves(design)
+
+
+def test_a_card_whose_weights_are_not_kept_serves_nothing():
+    assert not Card("nuclei", DESIGN.to_json(), shared=True).serves(DESIGN)
+    assert not Card("nuclei", DESIGN.to_json(), shared=False).serves(DESIGN)
 
 
 def test_without_weights_a_model_is_untrained_and_always_the_same(checkpoints: Path):

@@ -19,7 +19,7 @@ def main() -> None:
         take(browser, f"{address}/{DESIGN}", "wide.png", 1440, 1180)
         take(browser, f"{address}/zh{DESIGN}", "dark-zh.png", 1440, 1180, dark=True)
         take(browser, f"{address}/{DESIGN}", "phone.png", 390, 844)
-        take(browser, f"{address}/?task=hippocampus&example=front", "three-classes.png", 1440, 1180)
+        take(browser, f"{address}/?task=hippocampus", "three-classes.png", 1440, 1180)
         browser.close()
 
 

@@ -225,13 +225,13 @@ def _titles(page: Page, group: str) -> list[str]:
 
 def test_a_task_brings_its_own_examples_and_classes(page: Page) -> None:
     page.locator("#task input[value=hippocampus]").click()
-    expect(page.locator("#about")).to_contain_text("Middle, 36 × 35 px", timeout=PATIENCE)
-    assert _titles(page, "example") == ["Middle", "Front", "Back"]
+    expect(page.locator("#about")).to_contain_text("Side view, 50 × 35 px", timeout=PATIENCE)
+    assert _titles(page, "example") == ["Side view", "Front", "Middle"]
     expect(page.locator("#legend li")).to_have_text(["1anterior", "2posterior"])
     colors = page.locator("#legend i").evaluate_all("all => all.map(one => getComputedStyle(one).backgroundColor)")
     assert len(set(colors)) == 2
     image = page.locator("#prediction img")
-    assert image.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [36, 35]
+    assert image.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [50, 35]
     assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
     box = image.bounding_box()
     assert box is not None
@@ -262,11 +262,11 @@ def test_a_task_without_weights_and_weights_that_do_not_exist_say_so(page: Page)
     expect(page.locator("#about")).to_contain_text("Upper abdomen")
 
 
-@pytest.mark.parametrize("path", ["/zh?task=hippocampus&example=back&weights=shared&colour=red"])
+@pytest.mark.parametrize("path", ["/zh?task=hippocampus&example=middle&weights=shared&colour=red"])
 def test_an_address_names_task_example_and_weights(page: Page) -> None:
-    expect(page.locator("#about")).to_contain_text("后段，36 × 35 像素", timeout=PATIENCE)
+    expect(page.locator("#about")).to_contain_text("中段，36 × 35 像素", timeout=PATIENCE)
     expect(page.locator("#task input[value=hippocampus]")).to_be_checked()
-    expect(page.locator("#example input[value=back]")).to_be_checked()
+    expect(page.locator("#example input[value=middle]")).to_be_checked()
     expect(page.locator("#weights-choice input[value=shared]")).to_be_checked()
     expect(page.locator("#weights")).to_contain_text("没有共享权重")
     expect(page.locator("#weights")).to_contain_text("独立权重")

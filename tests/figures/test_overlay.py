@@ -8,9 +8,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from unet_playground import Design, Picture, catalogues, load_model
-from unet_playground.analysis import Target
+from unet_playground.analysis import Attribution, EffectiveField, Target
 from unet_playground.figures import draw, overlay, to_array, to_png
 from unet_playground.inference import prepare
+from unet_playground.receptive_field import receptive_field
 from unet_playground.tasks import tasks
 
 LABELS = tasks["nuclei"].make.labels
@@ -70,6 +71,18 @@ def test_the_same_result_gives_the_same_picture(method: str, checkpoints: Path):
 def test_a_design_without_attention_gets_a_view_that_says_so(checkpoints: Path):
     figure = _figure("attention", attention="none")
     assert "No attention" in figure.axes[0].get_title()
+
+
+def test_circles_that_leave_a_tiny_picture_do_not_make_it_smaller():
+    small, box = np.ones((20, 26), np.float32), receptive_field(Design(depth=2), (20, 26), (10, 13))
+    figure = draw(EffectiveField((10, 13), small, box, 2, 40, 0.0), PICTURE)
+    assert figure.axes[0].get_xlim() == (-0.5, 25.5)
+    assert figure.axes[0].get_ylim() == (19.5, -0.5)
+
+
+def test_a_class_without_a_pixel_is_called_so():
+    nothing = Attribution(Target(2), np.zeros((20, 26), np.float32), 0.0, 8, pixels=0)
+    assert draw(nothing, PICTURE).axes[0].get_title(loc="left") == "Class 2, which has no pixel in this mask"
 
 
 def test_threads_that_draw_do_not_meet(checkpoints: Path):

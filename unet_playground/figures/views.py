@@ -49,6 +49,7 @@ def draw_field(result: EffectiveField, picture: Picture) -> Figure:
     size = np.sqrt(result.energy)
     panel.imshow(0.7 * gray(picture), cmap="gray", vmin=0, vmax=1)
     shown = panel.imshow(size, cmap="viridis", vmin=0, vmax=1, alpha=np.clip(2 * size, 0, 1))
+    panel.autoscale(False)  # circles may leave a small picture, which would else become smaller
     (top, left), (height, width) = result.theory.low, result.theory.sides
     panel.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="white", linewidth=1.2))
     _circles(panel, result)
