@@ -123,13 +123,14 @@ def test_a_cluster_that_is_not_there_is_refused(tmp_path: Path, address: str, mo
 
 @pytest.mark.long
 def test_jobs_of_a_lost_node_are_run_on_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # Read when Ray is imported: no reports, nothing but the loopback interface, no processes before they are needed.
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     monkeypatch.setenv("RAY_enable_worker_prestart", "0")
     pytest.importorskip("ray", reason="needs the extra: pip install 'unet-playground[ray]'")
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 100_000_000}
-    node["include_log_monitor"] = False
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     try:
         second = cluster.add_node(**node)
@@ -141,7 +142,7 @@ def test_jobs_of_a_lost_node_are_run_on_another_one(tmp_path: Path, monkeypatch:
             """Take the second node away while it is at work on a job."""
             deadline = time.monotonic() + 120
             while not lost and time.monotonic() < deadline:
-                begun = [job.number for job in jobs if second.unique_id in runs(tmp_path, job.number)]
+                begun = [job.number for job in jobs if second.node_id in runs(tmp_path, job.number)]
                 lost.extend(number for number in begun if not Square(tmp_path, number).done())
                 time.sleep(0.05)
             cluster.remove_node(second, allow_graceful=False)

@@ -23,9 +23,11 @@ class Down(nn.Module):
 
     Attributes:
         halves: Whether it gives up resolution; without it the network keeps one width and the `up` slot is empty.
+        share: How often a bank trains it relative to its siblings.
     """
 
     halves: ClassVar[bool] = True
+    share: ClassVar[float] = 1.0
 
     def forward(self, x: Tensor, tap: Tap = IGNORE) -> Tensor:
         raise NotImplementedError
@@ -187,6 +189,8 @@ class NoDown(Down):
     """
 
     halves = False
+    # A family of its own: what its stages hold no other way down trains.
+    share = 2.0
 
     def __init__(self, channels: int, place: Place):
         super().__init__()
