@@ -19,8 +19,7 @@ from unet_playground.parts import Place, blocks
 from unet_playground.parts.block import Plain
 from unet_playground.parts.layers import Norm
 from unet_playground.registry import Chinese
-from unet_playground.tasks import tasks
-from unet_playground.training.datasets import Example, data_root, read, split
+from unet_playground.training.datasets import Example, data_root, examples, split
 from unet_playground.training.evaluate import evaluate
 from unet_playground.training.loop import Bank, Recipe, Trainer
 
@@ -76,9 +75,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=2)
     given = parser.parse_args()
-    task = tasks["nuclei"].make()
     parts = split("nuclei", data_root())
-    train, held = ([read(sample, task) for sample in parts[name]] for name in ("train", "validation"))
+    train, held = (examples("nuclei", parts[name]) for name in ("train", "validation"))
     print(f"{'normalisation':16} {'seed':>4} {'Dice':>7} {'no skips':>9} {'ms':>6}  sees")
     for name, make in CANDIDATES.items():
         _register(name, make)

@@ -27,7 +27,7 @@ def test_every_kind_of_picture_becomes_an_input(task: str, kind: str):
     assert prepared.shape == (made.channels, picture.height, picture.width)
     assert prepared.dtype == torch.float32
     assert prepared.isfinite().all()
-    assert 0 <= prepared.min() and prepared.max() <= 1
+    assert prepared.min() >= 0 and prepared.max() <= 1
 
 
 @pytest.mark.parametrize("task", tasks)

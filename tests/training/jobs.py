@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+class NegativeNumber(ArithmeticError):
+    """An error that cannot be pickled, as those of the package."""
+
+    def __init__(self, number: int, sentence: str):
+        super().__init__(sentence)
+        self.number = number
+
+
 @dataclass(frozen=True)
 class Square:
     """Square a number and keep the result in a file.
@@ -38,7 +46,7 @@ class Square:
         mark.write_text(ray.get_runtime_context().get_node_id() if ray and ray.is_initialized() else "")
         time.sleep(self.seconds)
         if self.number < 0:
-            raise ArithmeticError("no negative numbers\nsecond line")
+            raise NegativeNumber(self.number, "no negative numbers\nsecond line")
         return self.number**2
 
     def keep(self, result: int) -> None:

@@ -68,8 +68,8 @@ def main_effects(rows: Sequence[Row], metric: str = "dice") -> list[Effect]:
     Ordinary least squares on the share of decoder levels that hold each option: 1 where a design holds it everywhere,
     1/2 at half of the levels. The classic's option of a slot is what the others are compared with. A slot that does
     not apply holds nothing: leaving `up` empty is part of what `down=none` does (in `all`), and the site's effects are
-    among designs with attention. Effects that these designs, or most resamples of them, cannot tell from one another are
-    left out.
+    among designs with attention. Effects that these designs, or most resamples of them, cannot tell from one another
+    are left out.
 
     The interval is over designs and so says how much other designs from the same space would change it. It knows
     nothing of other images, other seeds or another bank: a bank's scores come from weights that all designs share, and

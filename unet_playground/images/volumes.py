@@ -80,10 +80,11 @@ def plane(values: NDArray[Any], axis: int) -> NDArray[Any]:
 
 def _opened(path: str | os.PathLike[str]) -> Any:
     import nibabel
+    from nibabel.filebasedimages import ImageFileError
 
     try:
         image = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[arg-type]
-    except (*_BROKEN, nibabel.filebasedimages.ImageFileError):
+    except (*_BROKEN, ImageFileError):
         image = None
     if image is None:
         raise _damaged()

@@ -60,19 +60,18 @@ class Task:
 tasks: Catalogue[type[Task]] = Catalogue("task", Text("Task", "任务"))
 
 BACKGROUND = Label(Text("background", "背景"), "#000000")
+_REC_601 = np.array([0.299, 0.587, 0.114], np.float32)
 TEAL, GOLD = "#2fd0c0", "#e8b321"
 
 
 def unit(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
     """Pixels as float32 in 0..1: bytes divided by 255, fractions as they are."""
-    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+    return pixels.astype(np.float32) / np.float32(255 if pixels.dtype == np.uint8 else 1)
 
 
 def gray(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """(h, w) of (h, w) or of (h, w, 3): the brightness as Rec. 601 weighs it."""
-    if pixels.ndim == 3:
-        pixels = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-    return pixels
+    return (pixels @ _REC_601).astype(np.float32) if pixels.ndim == 3 else pixels
 
 
 def colors(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from types import ModuleType
@@ -57,12 +58,14 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class _Ended(Generic[R]):
-    """A job that came to its end, with its result or with the reason why there is none."""
+class _Outcome(Generic[R]):
+    """What a process sends back: a result, or the reason why there is none.
 
-    job: Job[R]
+    Errors themselves stay where they are raised: not every one can be pickled.
+    """
+
     result: R | None = None
-    error: Exception | None = None
+    reason: str = ""
 
 
 Progress = Callable[[int, int, str], None]
@@ -101,67 +104,64 @@ def sweep(
     if ray is not None:
         ended = _on_cluster(missing, ray, gpus)
     else:
-        ended = _in_processes(missing, workers) if workers > 1 else map(_attempt, missing)
+        ended = _in_processes(missing, workers) if workers > 1 else ((job, _attempt(job)) for job in missing)
     failures: list[Failure] = []
-    for number, one in enumerate(ended, start=len(jobs) - len(missing) + 1):
-        error = one.error or _kept(one)
-        if error is not None:
-            failures.append(Failure(one.job.name, _reason(error)))
-        progress(number, len(jobs), one.job.name)
+    for number, (job, outcome) in enumerate(ended, start=len(jobs) - len(missing) + 1):
+        reason = outcome.reason or _keep(job, outcome.result)
+        if reason:
+            failures.append(Failure(job.name, reason))
+        progress(number, len(jobs), job.name)
     return failures
 
 
-def _kept(one: _Ended) -> Exception | None:
+def _attempt(job: Job[R]) -> _Outcome[R]:
+    try:
+        return _Outcome(job.run())
+    except Exception as error:
+        return _Outcome(reason=_reason(error))
+
+
+def _keep(job: Job[R], result: R) -> str:
     """Keep a result, or tell why it could not be kept."""
     try:
-        one.job.keep(one.result)
+        job.keep(result)
     except Exception as error:
-        return error
-    return None
+        return _reason(error)
+    return ""
 
 
-def _attempt(job: Job[R]) -> _Ended[R]:
-    try:
-        return _Ended(job, job.run())
-    except Exception as error:
-        return _Ended(job, error=error)
-
-
-def _in_processes(jobs: Sequence[Job[R]], workers: int) -> Iterator[_Ended[R]]:
+def _in_processes(jobs: Sequence[Job[R]], workers: int) -> Iterator[tuple[Job[R], _Outcome[R]]]:
     # A forked process would inherit the threads of torch in an undefined state.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))
     try:
-        futures = {pool.submit(_run, job): job for job in jobs}
+        futures = {pool.submit(_attempt, job): job for job in jobs}
         for future in as_completed(futures):
-            error = future.exception()
-            if isinstance(error, Exception):
-                yield _Ended(futures[future], error=error)
-            else:
-                yield _Ended(futures[future], future.result())
+            try:
+                outcome = future.result()
+            except BrokenProcessPool as error:
+                outcome = _Outcome(reason=_reason(error))
+            yield futures[future], outcome
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _on_cluster(jobs: Sequence[Job[R]], address: str, gpus: float) -> Iterator[_Ended[R]]:
+def _on_cluster(jobs: Sequence[Job[R]], address: str, gpus: float) -> Iterator[tuple[Job[R], _Outcome[R]]]:
     """Ray places the jobs, and runs those of a lost node on another one."""
     ray = _ray()
     _connect(ray, address)
     try:
-        remote = ray.remote(max_retries=RETRIES, num_cpus=1, num_gpus=gpus)(_run)
+        remote = ray.remote(max_retries=RETRIES, num_cpus=1, num_gpus=gpus)(_attempt)
         waiting = {remote.remote(job): job for job in jobs}
         while waiting:
             [reference], _ = ray.wait(list(waiting), num_returns=1)
             job = waiting.pop(reference)
             try:
-                yield _Ended(job, ray.get(reference))
+                outcome = ray.get(reference)
             except ray.exceptions.RayError as error:
-                yield _Ended(job, error=getattr(error, "cause", None) or error)
+                outcome = _Outcome(reason=_reason(error))
+            yield job, outcome
     finally:
         ray.shutdown()
-
-
-def _run(job: Job[R]) -> R:
-    return job.run()
 
 
 def _ray() -> ModuleType:
