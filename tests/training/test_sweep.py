@@ -128,7 +128,7 @@ def test_jobs_of_a_lost_node_are_run_on_another_one(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     monkeypatch.setenv("RAY_enable_worker_prestart", "0")
     pytest.importorskip("ray", reason="needs the extra: pip install 'unet-playground[ray]'")
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
     node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 100_000_000}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})

@@ -168,8 +168,8 @@ def _ray() -> ModuleType:
     # Read when Ray is imported: nothing that runs here reports to anybody.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
-        import ray
-        import ray.exceptions
+        import ray  # pyright: ignore[reportMissingImports] - an optional extra
+        import ray.exceptions  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingRay(
             'Ray is not installed; install the extra with pip install "unet-playground[ray]", or leave --ray out.',
