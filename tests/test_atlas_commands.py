@@ -1,8 +1,8 @@
-"""The commands about measured designs, run as functions: tables, plots, resumption and refusals."""
+"""The commands about measured designs: tables, plots, resumption and refusals."""
 
-import argparse
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from PIL import Image
 
 from tests.rows import drawn, row
 from tests.training.scenes import write_scenes
-from unet_playground import Design, PlaygroundError
+from unet_playground import Design
+from unet_playground.__main__ import main
 from unet_playground.atlas import Atlas, Row, read_atlas, write_atlas
 from unet_playground.claims import claims as catalogue
-from unet_playground.commands.atlas import atlas, claims, solo
 from unet_playground.design import SLOT_IDS
 from unet_playground.training.datasets import datasets
 from unet_playground.training.loop import DEEP, Bank
@@ -24,16 +24,24 @@ from unet_playground.training.recipe import Recipe
 from unet_playground.weights import Card, write
 
 Capture = pytest.CaptureFixture[str]
-ATLAS = {"metric": "dice", "cost": "macs", "measure": False, "out": None}
-SWEEP = {"data": None, "workers": 1, "ray": None, "gpus": 0.0}
 
 
-def _given(**flags: Any) -> argparse.Namespace:
-    return argparse.Namespace(**{"task": "nuclei", "json": True, **flags})
+def _run(command: str, *words: object, task: str | None = "nuclei") -> int:
+    return main([command, *(["--task", task] if task else []), *map(str, words)])
 
 
-def _answer(capsys: Capture) -> dict[str, Any]:
+def _answer(capsys: Capture, command: str, *words: object, task: str | None = "nuclei") -> dict[str, Any]:
+    """The JSON that a command prints when it succeeds."""
+    assert _run(command, *words, "--json", task=task) == 0
     return json.loads(capsys.readouterr().out)
+
+
+def _refusal(capsys: Capture, command: str, *words: object, task: str = "nuclei") -> str:
+    """The sentence that a command refuses with; a bar may stand before it."""
+    assert _run(command, *words, task=task) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return printed.err.rstrip().splitlines()[-1]
 
 
 def _score(design: Design) -> float:
@@ -54,8 +62,7 @@ def table(checkpoints: Path) -> Atlas:
 
 
 def test_atlas_prints_effects_pairs_front_and_agreement(table: Atlas, capsys: Capture):
-    atlas(_given(**ATLAS))
-    answer = _answer(capsys)
+    answer = _answer(capsys, "atlas")
     assert {"rows", "effects", "interactions", "pareto", "agreement"} <= set(answer)
     assert len(answer["rows"]) == len(table.rows)
     [dense] = [one for one in answer["effects"] if (one["family"], one["option"]) == ("all", "dense")]
@@ -68,7 +75,7 @@ def test_atlas_prints_effects_pairs_front_and_agreement(table: Atlas, capsys: Ca
 
 
 def test_atlas_reads_as_a_table(table: Atlas, capsys: Capture):
-    atlas(_given(**ATLAS, json=False))
+    assert _run("atlas") == 0
     shown = capsys.readouterr().out
     for words in ("skip=dense", "down=none", "(both families)", "Pareto front of dice against macs", "the classic"):
         assert words in shown
@@ -77,8 +84,12 @@ def test_atlas_reads_as_a_table(table: Atlas, capsys: Capture):
 
 
 def test_atlas_draws_plots(table: Atlas, tmp_path: Path, capsys: Capture):
-    atlas(_given(**{**ATLAS, "out": str(tmp_path / "plots")}))
-    assert _answer(capsys)["files"] == ["front.png", "front.svg", "effects.png", "effects.svg"]
+    assert _answer(capsys, "atlas", "--out", tmp_path / "plots")["files"] == [
+        "front.png",
+        "front.svg",
+        "effects.png",
+        "effects.svg",
+    ]
     for name in ("front", "effects"):
         picture = np.array(Image.open(tmp_path / "plots" / f"{name}.png").convert("RGB"))
         assert min(picture.shape[:2]) > 400
@@ -87,19 +98,17 @@ def test_atlas_draws_plots(table: Atlas, tmp_path: Path, capsys: Capture):
 
 
 @pytest.mark.parametrize(
-    ("flags", "reason"),
+    ("task", "words", "reason"),
     [
-        ({}, "no atlas of nuclei yet; measure it with --measure"),
-        ({"measure": True, "designs": 5}, "no trained bank for nuclei"),
-        ({"measure": True, "designs": 0}, "--designs is at least 1"),
-        ({"task": "brains"}, "Unknown task"),
-        ({"metric": "beauty"}, "Unknown metric"),
+        ("nuclei", "", "no atlas of nuclei yet; measure it with --measure"),
+        ("nuclei", "--measure --designs 5", "no trained bank for nuclei"),
+        ("nuclei", "--measure --designs 0", "--designs is at least 1"),
+        ("brains", "", "Unknown task"),
+        ("nuclei", "--metric beauty", "Unknown metric"),
     ],
 )
-def test_atlas_refuses_in_one_sentence(checkpoints: Path, flags: dict[str, Any], reason: str, capsys: Capture):
-    with pytest.raises(PlaygroundError, match=reason):
-        atlas(_given(**{**ATLAS, **SWEEP, **flags}))
-    assert capsys.readouterr().out == ""
+def test_atlas_refuses_in_one_sentence(checkpoints: Path, task: str, words: str, reason: str, capsys: Capture):
+    assert reason in _refusal(capsys, "atlas", *words.split(), task=task)
 
 
 def test_measuring_goes_on_where_it_stopped(checkpoints: Path, tmp_path: Path, capsys: Capture):
@@ -107,14 +116,14 @@ def test_measuring_goes_on_where_it_stopped(checkpoints: Path, tmp_path: Path, c
     average = Bank(base, 3, 2, shared=True).average
     tensors = {name: tensor for name, tensor in average.items() if not name.startswith(DEEP)}
     write(checkpoints / "nuclei" / "bank", tensors, Card("nuclei", base.to_json(), shared=True))
-    data = str(write_scenes(tmp_path / "data"))
-    flags = {**ATLAS, **SWEEP, "measure": True, "data": data}
-    atlas(_given(**flags, designs=4))
+    flags = ["--measure", "--data", write_scenes(tmp_path / "data")]
+    answer = _answer(capsys, "atlas", *flags, "--designs", 4, "--out", tmp_path)
     before = read_atlas("nuclei").rows
-    assert len(_answer(capsys)["rows"]) == len(before) == 4
-    atlas(_given(**flags, designs=6))
+    assert len(answer["rows"]) == len(before) == 4
+    assert answer["files"] == ["front.png", "front.svg"]
+    answer = _answer(capsys, "atlas", *flags, "--designs", 6)
     after = read_atlas("nuclei").rows
-    assert len(_answer(capsys)["rows"]) == len(after) == 6
+    assert len(answer["rows"]) == len(after) == 6
     # A time that was measured again would not be the same.
     assert {(one.key, one.latency) for one in before} <= {(one.key, one.latency) for one in after}
     with (checkpoints / "nuclei" / "atlas.csv").open() as file:
@@ -129,32 +138,30 @@ def test_solo_trains_the_first_references(
 ):
     monkeypatch.setattr(datasets["nuclei"].make, "recipe", Recipe(size=1, side=16, warmup=1))
     monkeypatch.setattr("unet_playground.training.selection.Design", lambda: Design(depth=1, width=2))
-    data = str(write_scenes(tmp_path / "data"))
-    solo(_given(**SWEEP | {"data": data}, count=1, steps=1))
-    assert [one["seed"] for one in _answer(capsys)["rows"]] == [0, 1]
+    flags = ["--count", 1, "--steps", 1, "--data", write_scenes(tmp_path / "data")]
+    assert [one["seed"] for one in _answer(capsys, "solo", *flags)["rows"]] == [0, 1]
     assert (checkpoints / "nuclei" / "solo-classic" / "weights-0.safetensors").exists()
     assert not list((checkpoints / "nuclei" / "solo-classic-seed1").glob("*.safetensors"))
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda *given: pytest.fail("trained again"))
-    solo(_given(**SWEEP | {"data": data}, count=1, steps=1))
+    assert _run("solo", *flags) == 0
 
 
 @pytest.mark.parametrize(
-    ("flags", "reason"),
+    ("task", "words", "reason"),
     [
-        ({"count": 0}, "--count and --steps are at least 1"),
-        ({"steps": 0}, "--count and --steps are at least 1"),
-        ({"data": "/nowhere"}, "No folder with data sets"),
-        ({"task": "brains"}, "Unknown task"),
+        ("nuclei", "--count 0", "--count and --steps are at least 1"),
+        ("nuclei", "--steps 0", "--count and --steps are at least 1"),
+        ("nuclei", "--data /nowhere", "No folder with data sets"),
+        ("brains", "", "Unknown task"),
     ],
 )
-def test_solo_refuses_in_one_sentence(checkpoints: Path, flags: dict[str, Any], reason: str):
-    with pytest.raises(PlaygroundError, match=reason):
-        solo(_given(**{**SWEEP, "count": 1, "steps": 1, **flags}))
+def test_solo_refuses_in_one_sentence(checkpoints: Path, task: str, words: str, reason: str, capsys: Capture):
+    assert reason in _refusal(capsys, "solo", *words.split(), task=task)
 
 
-def test_a_failed_job_is_told_in_one_sentence(checkpoints: Path, tmp_path: Path):
-    with pytest.raises(PlaygroundError, match=r"2 of 2 jobs failed, the first one, solo-classic, with: .*no images"):
-        solo(_given(**{**SWEEP, "data": str(tmp_path)}, count=1, steps=1))
+def test_a_failed_job_is_told_in_one_sentence(checkpoints: Path, tmp_path: Path, capsys: Capture):
+    sentence = _refusal(capsys, "solo", "--data", tmp_path, "--count", 1, "--steps", 1)
+    assert re.search("2 of 2 jobs failed, the first one, solo-classic, with: .*no images", sentence)
 
 
 def test_claims_are_listed_with_verdicts(checkpoints: Path, capsys: Capture):
@@ -162,15 +169,14 @@ def test_claims_are_listed_with_verdicts(checkpoints: Path, capsys: Capture):
     rows: list[Row] = [row(Design(), images=images)]
     rows.append(row(Design(up="bilinear"), images={id: tuple(v - 0.1 for v in one) for id, one in images.items()}))
     write_atlas("liver", Atlas(tuple(rows), ("a", "b", "c"), ("a", "b", "c")))
-    claims(_given(task=None))
-    listed = {one["id"]: one for one in _answer(capsys)["claims"]}
+    listed = {one["id"]: one for one in _answer(capsys, "claims", task=None)["claims"]}
     assert list(listed) == list(catalogue)
     blurs = listed["bilinear-blurs"]
     assert blurs["verdict"] == "supported"
     assert [one["difference"] for one in blurs["findings"]] == pytest.approx([-0.1, -0.1])
     assert listed["se-global"]["verdict"] == "not measured yet"
     assert all(set(SLOT_IDS) <= {part.split("=")[0] for part in one["first"].split("&")} for one in listed.values())
-    claims(_given(task="nuclei", json=False))
+    assert _run("claims") == 0
     shown = capsys.readouterr().out
     assert shown.count("NOT MEASURED YET") == len(catalogue)
     assert "up=bilinear against the classic" in shown

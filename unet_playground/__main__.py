@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from unet_playground import commands
+from unet_playground.atlas.table import COSTS
+from unet_playground.commands import atlas as measured
 from unet_playground.commands import data as fetching
 from unet_playground.commands import looking, training
 from unet_playground.design import DEFAULTS, NUMBERS
@@ -78,6 +80,7 @@ def build_parser() -> Parser:
     explain.add_argument("--out", required=True, help="folder for PNG, .npy and text")
 
     _add_training(subparsers)
+    _add_measured(subparsers)
     return parser
 
 
@@ -95,6 +98,34 @@ def _add_training(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     data.add_argument("--sha256", metavar="HEX", help="hash that the archive must have")
     data.add_argument("--address", metavar="URL", help="a mirror to download from")
     data.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_measured(subparsers: "argparse._SubParsersAction[Parser]") -> None:
+    atlas = _command(subparsers, measured.atlas)
+    atlas.add_argument("--metric", default="dice", help="column of the table (default %(default)s)")
+    atlas.add_argument("--cost", default="macs", choices=COSTS, help="of the Pareto front (default %(default)s)")
+    atlas.add_argument("--out", help="folder for the plots, as PNG and SVG")
+    atlas.add_argument("--measure", action="store_true", help="measure first what the table lacks")
+    atlas.add_argument("--designs", type=int, default=300, help="how many to measure (default %(default)s)")
+    _add_sweep(atlas)
+
+    solo = _command(subparsers, measured.solo)
+    solo.add_argument("--count", type=int, default=12, help="how many designs (default %(default)s)")
+    solo.add_argument("--steps", type=int, help="updates of each (by default the task's recipe)")
+    _add_sweep(solo)
+
+    claims = _command(subparsers, measured.claims)
+    claims.add_argument("--task", help=f"one of {', '.join(tasks)} (default: all)")
+    claims.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_sweep(command: Parser) -> None:
+    command.add_argument("--task", required=True, help=f"one of {', '.join(tasks)}")
+    command.add_argument("--data", help="folder with the data sets (default: UNET_PLAYGROUND_DATA)")
+    command.add_argument("--workers", type=int, default=1, help="processes on this machine (default %(default)s)")
+    command.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster to run on instead: HOST:PORT or auto")
+    command.add_argument("--gpus", type=float, default=0.0, help="GPUs a job takes on the cluster (default none)")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _command(subparsers: "argparse._SubParsersAction[Parser]", run: Callable[[argparse.Namespace], None]) -> Parser:

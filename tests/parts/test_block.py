@@ -284,3 +284,25 @@ def test_kernels_of_multi_scale_cost_what_the_lesson_says(form: str, kernels: st
     part, plain = _block(f"multi-scale(kernels={kernels},form={form})", {"inner": 6}), _block("plain", {"inner": 6})
     ours, single = (sum(weight.numel() for weight in one.second.parameters()) for one in (part, plain))
     assert Fraction(ours, single) == ratio
+
+
+@both
+@pytest.mark.parametrize("id", ["residual", "multi-scale"])
+@pytest.mark.parametrize("sources", [{"decoded": 2, "concat": 3}, {"image": 3}])
+def test_a_block_that_imitates_a_plain_one_computes_the_same(id: str, sources: Sources, dims: int):
+    plain, other, x = _block("plain", sources, dims=dims), _block(id, sources, dims=dims), _features(sources, dims)
+    assert not torch.allclose(other(x), plain(x), atol=0.1)
+    other.imitate(plain)
+    _close(other(x), plain(x))
+
+
+def test_a_dilated_block_that_imitates_a_plain_one_resembles_it():
+    """Where neighbours are alike, it does not matter how far apart the taps stand."""
+    sources, distance = {"inner": 32}, {}
+    x = torch.randn(1, 32, 1, 1, dtype=torch.float64).expand(-1, -1, 24, 24)
+    plain, other = (_block(id, sources, 32) for id in ("plain", "dilated"))
+    for when in ("before", "after"):
+        difference = (other(x) - plain(x))[..., 8:-8, 8:-8]
+        distance[when] = float(difference.square().mean() / plain(x).square().mean())
+        other.imitate(plain)
+    assert distance["after"] < 0.25 * distance["before"]

@@ -145,6 +145,15 @@ def test_a_bank_starts_from_its_teachers_weights_and_says_so(scenes: Path, teach
     assert str(tmp_path) not in json.dumps(card.recipe)
 
 
+@pytest.mark.parametrize("block", ["residual", "multi-scale"])
+def test_other_blocks_of_a_bank_begin_as_their_teachers(teacher: Path, block: str):
+    bank, network = Bank(BASE, 3, 2, shared=True), teacher_of("nuclei", teacher)
+    bank.start_from(network)
+    x = torch.rand(1, 3, 16, 16)
+    for own in (bank.network(BASE.replace(block=block)), bank.averaged(BASE.replace(block=block))):
+        torch.testing.assert_close(own(x), network(x), rtol=0, atol=1e-5)
+
+
 def test_teachers_lead_other_designs_to_their_features(teacher: Path):
     """After some steps on one image another design's stages are nearer to the teacher's than without being led."""
     other = BASE.replace(skip="add", up="bilinear")

@@ -37,6 +37,10 @@ from unet_playground.training.selection import atlas_designs, solo_designs
 from unet_playground.training.solo import solo_jobs
 from unet_playground.training.sweep import Failure, sweep
 
+CAVEAT = (
+    "Intervals cover the choice of test images; for designs trained alone (solo) also the seed, as far as second seeds "
+    "tell. Shared weights say how a design does in this one bank."
+)
 WEAK = 0.1
 """Dice below the classic's that makes a design of the bank stand out."""
 
@@ -92,7 +96,7 @@ def claims(given: argparse.Namespace) -> None:
     atlases = {task: read_atlas(task) for task in chosen}
     judged = [(entry, made := entry.make(), judge(made, atlases)) for entry in catalogue.entries()]
     answer = {"claims": [_claim_as_json(*one) for one in judged]}
-    tell(given, _plain(answer), "\n\n".join(_claim_in_words(*one) for one in judged))
+    tell(given, _plain(answer), "\n\n".join([*(_claim_in_words(*one) for one in judged), CAVEAT]))
 
 
 def _measure(given: argparse.Namespace, task: str) -> None:
@@ -143,8 +147,11 @@ def _plot(
     from unet_playground.figures import to_png
     from unet_playground.figures.atlas import draw_effects, draw_front, to_svg
 
+    figures = {"front": draw_front(rows, front, metric, cost)}
+    if effects:  # a handful of designs tells none
+        figures["effects"] = draw_effects(effects, metric)
     files = []
-    for name, figure in (("front", draw_front(rows, front, metric, cost)), ("effects", draw_effects(effects, metric))):
+    for name, figure in figures.items():
         for ending, content in ((".png", to_png(figure)), (".svg", to_svg(figure))):
             write(out / f"{name}{ending}", content)
             files.append(f"{name}{ending}")
@@ -164,8 +171,7 @@ def _words(
     lines = [f"{len(bank)} designs with shared weights, {len(table.of('solo'))} trainings alone; {metric}", ""]
     lines += [f"{'against the classic':34}{'resolution halved':>27}{'full resolution':>27}"]
     lines += _effect_lines(effects)
-    lines += ["", "Pairs that do more or less together than apart (95% interval; designs):"]
-    lines += [f"  {_term(one.first)} + {_term(one.second)}: {_interval(one.extra, one)} {one.designs}" for one in pairs]
+    lines += ["", "Pairs that do more or less together than apart (95% interval; designs):", *_pair_lines(pairs)]
     lines += ["", f"Pareto front of {metric} against {cost}:"]
     lines += [f"  {row.value(metric):.4f}  {row.value(cost):>14,.5g}  {_name(row.design)}" for row in front]
     lines += ["", *_agreement_lines(agreed), _weak_line(bank)]
@@ -180,6 +186,14 @@ def _effect_lines(effects: Sequence[Effect]) -> Iterator[str]:
         cells = [_interval(one.difference, one) if one else "" for one in found]
         shown = f"{cells[0]:>27}{cells[1]:>27}" if any(cells[:2]) else f"{cells[2]:>27}  (both families)"
         yield f"  {slot + '=' + option:32}{shown}".rstrip()
+
+
+def _pair_lines(pairs: Sequence[Interaction]) -> Iterator[str]:
+    clear = [one for one in pairs if one.low * one.high > 0]
+    for one in clear:
+        yield f"  {_term(one.first)} + {_term(one.second)}: {_interval(one.extra, one)} {one.designs}"
+    if not clear:
+        yield "  none whose interval leaves out zero"
 
 
 def _agreement_lines(agreed: Agreement) -> Iterator[str]:

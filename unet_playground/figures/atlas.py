@@ -94,7 +94,7 @@ def draw_effects(effects: Sequence[Effect], metric: str = "dice") -> Figure:
     limit = _limit(shown)
     for slot, panel in zip(slots, panels, strict=True):
         _draw_slot(panel, slot, options[slot], shown, limit)
-        panel.set_xlim(-1.04 * limit, 1.04 * limit)
+        panel.set_xlim(*_sides(shown, limit))
     figure.align_ylabels(panels)
     handles = {label: one for panel in panels for one, label in zip(*panel.get_legend_handles_labels(), strict=True)}
     known = [label for label in LEGEND.values() if label in handles]
@@ -165,6 +165,13 @@ def _limit(effects: Sequence[Effect]) -> float:
     ends = np.array([np.nanmax(np.abs([one.difference, one.low, one.high])) for one in effects])
     typical = float(np.percentile(ends, 85))
     return float(ends.max()) if ends.max() <= 2.5 * typical else 1.3 * typical
+
+
+def _sides(effects: Sequence[Effect], limit: float) -> tuple[float, float]:
+    """Both ends of the axis, 0 and some room included."""
+    low = min(0.0, *(one.low for one in effects))
+    high = max(0.0, *(one.high for one in effects))
+    return max(low, -limit) - 0.04 * limit, min(high, limit) + 0.04 * limit
 
 
 def _focus(panel: Axes, values: Sequence[float], wanted: Sequence[float]) -> None:

@@ -24,6 +24,12 @@ class Block(nn.Module):
     def forward(self, joined: Tensor, tap: Tap = IGNORE) -> Tensor:
         raise NotImplementedError
 
+    def imitate(self, plain: "Plain") -> None:
+        """Take over the weights of a trained plain block of the same sources, to compute about the same as it does.
+
+        A bank starts so: what a plain network has learned is a better start for its siblings than chance.
+        """
+
 
 blocks: Catalogue[type[Block]] = Catalogue("block", Text("Block", "模块"))
 
@@ -61,6 +67,10 @@ class Plain(Block):
         inner = F.relu(self.first_norm(self.first(joined)))
         return self.second_norm(self.second(inner))
 
+    def imitate(self, plain: "Plain") -> None:
+        copy(plain.first, self.first, plain.first_norm, self.first_norm)
+        copy(plain.second, self.second, plain.second_norm, self.second_norm)
+
 
 @blocks.register(
     "residual",
@@ -90,6 +100,11 @@ class Residual(Plain):
     def forward(self, joined: Tensor, tap: Tap = IGNORE) -> Tensor:
         path = joined if self.projection is None else self.projection(joined)
         return F.relu(self.convolve_twice(joined) + path)
+
+    def imitate(self, plain: Plain) -> None:
+        super().imitate(plain)
+        if self.projection is not None:
+            self.projection.fill(0)
 
 
 Rates = Annotated[Literal["hybrid", "doubling", "1", "2", "4"], Knob("Dilation rates", "膨胀率")]
@@ -129,6 +144,13 @@ class Dilated(Block):
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             joined = F.relu(norm(convolution(joined)))
         return joined
+
+    def imitate(self, plain: Plain) -> None:
+        first, second, *others = self.convolutions
+        copy(plain.first, first, plain.first_norm, self.norms[0])
+        copy(plain.second, second, plain.second_norm, self.norms[1])
+        for convolution in others:
+            convolution.pass_on()  # type: ignore[operator]
 
 
 def dilation_rates(rates: str, level: int) -> tuple[int, ...]:
@@ -191,6 +213,12 @@ class MultiScale(Block):
         inner = F.relu(self.first_norm(self.first(joined)))
         return F.relu(self.second_norm(self.second(inner)))
 
+    def imitate(self, plain: Plain) -> None:
+        if isinstance(self.first, Summed) and isinstance(self.second, Summed):
+            self.first.imitate(plain.first)
+            self.second.imitate(plain.second)
+            copy(plain.first_norm, self.first_norm, plain.second_norm, self.second_norm)
+
 
 class Summed(nn.Module):
     """The sum of full convolutions, as one convolution by the sum of their kernels."""
@@ -201,6 +229,12 @@ class Summed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return convolve(x, sum_kernels([scale.joined() for scale in self.scales.values()]))  # type: ignore[operator]
+
+    def imitate(self, convolution: JoinedConvolution) -> None:
+        """The 3x3 kernel does all the work."""
+        for scale in self.scales.values():
+            scale.fill(0)  # type: ignore[operator]
+        copy(convolution, self.scales["3"])
 
 
 class Stacked(nn.Module):
@@ -234,6 +268,13 @@ class Depthwise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.mix(convolve(x, sum_kernels([*self.scales.values()]), groups=x.shape[1]))
+
+
+def copy(*modules: nn.Module) -> None:
+    """Copy parameters from the first to the second module, from the third to the fourth, and so on."""
+    for trained, fresh in zip(modules[::2], modules[1::2], strict=True):
+        for own, other in zip(fresh.parameters(), trained.parameters(), strict=True):
+            own.data.copy_(other.data)
 
 
 def sum_kernels(kernels: Sequence[Tensor]) -> Tensor:

@@ -190,7 +190,7 @@ class NoDown(Down):
 
     halves = False
     # A family of its own: what its stages hold no other way down trains.
-    share = 2.0
+    share = 3.0
 
     def __init__(self, channels: int, place: Place):
         super().__init__()

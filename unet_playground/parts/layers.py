@@ -192,6 +192,19 @@ class JoinedConvolution(nn.Module):
                 if name != "image" and not weight.is_meta:
                     weight.sub_(weight.flatten(1).mean(1).view(-1, *[1] * (weight.dim() - 1)))
 
+    def fill(self, value: float) -> None:
+        """Give every weight one value."""
+        for weight in self.weight.values():
+            weight.data.fill_(value)
+
+    def pass_on(self) -> None:
+        """Give out what comes in, as nearly as filters of mean zero can; of a single source with as many channels."""
+        (weight,) = self.weight.values()
+        middle = tuple(side // 2 for side in weight.shape[2:])
+        weight.data.zero_()
+        weight.data[(slice(None), slice(None), *middle)] = torch.eye(weight.shape[0], device=weight.device)
+        self.center()
+
     def joined(self) -> Tensor:
         """The weight over the whole concatenation."""
         weights = [*self.weight.values()]

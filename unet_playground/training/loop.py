@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError
 from unet_playground.model import UNet
+from unet_playground.parts import Block, blocks
 from unet_playground.parts.layers import center
 from unet_playground.space import combinations
 from unet_playground.taps import Tape
@@ -77,10 +78,18 @@ class Bank:
             self.parameters.setdefault(deep_head(design, level), nn.Parameter(head))
 
     def start_from(self, network: UNet) -> None:
-        """Take a trained network's weights, by name, as the initial ones."""
+        """Take a trained network's weights as the initial ones; other kinds of block begin as its plain ones."""
         for name, parameter in network.named_parameters():
             self.parameters[name].data.copy_(parameter.detach())
-            self.average[name].copy_(parameter.detach())
+        designs = [network.design]
+        if self.shared and network.design.block == "plain":
+            designs = [network.design.replace(block=id) for id in blocks]
+        for design in designs:
+            own = self.network(design)
+            for trained, block in zip(_blocks(network), _blocks(own), strict=True):
+                block.imitate(trained)  # type: ignore[arg-type]
+            for name, parameter in own.named_parameters():
+                self.average[name].copy_(parameter.detach())
 
     def network(self, design: Design) -> UNet:
         """The network of a design, made of the bank's own parameters."""
@@ -285,6 +294,10 @@ def _divergence(logits: Tensor, teacher: Tensor) -> Tensor:
     """Kullback-Leibler divergence per pixel of a teacher's probabilities from one's own."""
     own, other = logits.float().log_softmax(1), teacher.float().log_softmax(1)
     return F.kl_div(own, other, log_target=True, reduction="none").sum(1).mean()
+
+
+def _blocks(network: UNet) -> list[Block]:
+    return [module for module in network.modules() if isinstance(module, Block)]
 
 
 def _is_stage(name: str) -> bool:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from unet_playground.weights import Card, stores
 
 SIDE = 256
 """Side in pixels of the image for which cost is counted and time is taken."""
-ROUNDS, SECONDS = 6, 1.0
+ROUNDS, SECONDS = 20, 1.0
 """At most so many rounds of timing, and none begun after so many seconds."""
 LOOKED_AT = 16
 """Test images on which redundancy is measured."""
@@ -145,25 +144,37 @@ def measure(model: UNet, seed: int = 0, data: str | None = None) -> Measured:
 def times_classic_measured(model: UNet) -> float:
     """How many times as long as the classic's a forward pass takes on one image of 256 x 256.
 
-    Both take turns, and the median of the rounds' ratios counts, so that a slow moment of the machine hits both. The
-    first round warms up and counts only where there is time for no other.
+    Both take turns, and the quickest pass of each counts: what else the machine does makes passes slower, never
+    quicker. On a CPU that is the time that one thread computes, so that waiting for a core does not count.
     """
     device = next(model.parameters()).device
     classic = _untrained(classic_of(model.design), model.in_channels, model.classes, device)
     image = torch.rand(1, model.in_channels, *[SIDE] * model.design.dims, device=device)
     image = image.contiguous(memory_format=torch.channels_last) if image.dim() == 4 else image
-    ratios: list[float] = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        own, other = _quickest(image, model, classic)
+    finally:
+        torch.set_num_threads(threads)
+    return own / other
+
+
+def _quickest(image: Tensor, *models: UNet) -> list[float]:
+    """Seconds of the quickest forward pass of each model."""
+    rounds: list[list[float]] = []
     started = time.perf_counter()
-    while len(ratios) < ROUNDS and (not ratios or time.perf_counter() - started < SECONDS):
-        ratios.append(_seconds(model, image) / _seconds(classic, image))
-    return median(ratios[1:] or ratios)
+    while len(rounds) < ROUNDS and (not rounds or time.perf_counter() - started < SECONDS):
+        rounds.append([_seconds(model, image) for model in models])
+    return [min(times) for times in zip(*rounds, strict=True)]
 
 
 def _seconds(model: UNet, image: Tensor) -> float:
-    started = time.perf_counter()
+    clock = time.thread_time if image.device.type == "cpu" else time.perf_counter
+    started = clock()
     with torch.inference_mode():
         float(model(image).flatten()[0])  # reading a number waits for a GPU
-    return time.perf_counter() - started
+    return clock() - started
 
 
 @lru_cache(maxsize=2)
