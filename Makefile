@@ -41,7 +41,7 @@ TRAIN = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000 MALLOC_TOP_PAD_=50
 train: .venv/app
 	$(TRAIN)/solo-classic
 	$(TRAIN)/solo-down-none --down none
-	$(TRAIN)/bank --bank --steps 12000 --teacher checkpoints/$(TASK)/solo-classic --teacher checkpoints/$(TASK)/solo-down-none
+	$(TRAIN)/bank --bank --teacher checkpoints/$(TASK)/solo-classic --teacher checkpoints/$(TASK)/solo-down-none
 
 docs: .venv/app
 	$(RUN) -m docs.generate

@@ -55,7 +55,7 @@ def main() -> None:
     print(f"{given.task}: validation Dice of {given.designs} random designs, {given.seconds:.0f} s each")
     print(f"{'way':22}{'steps':>7}{'classic':>9}{'no skip':>9}{'full res':>9}{'mean':>8}{'lowest':>8}")
     for name, changes in WAYS.items():
-        recipe = replace(datasets[given.task].make.recipe, seed=given.seed, precision="bfloat16", **changes)  # type: ignore[arg-type]
+        recipe = replace(datasets[given.task].make.bank_recipe, seed=given.seed, precision="bfloat16", **changes)  # type: ignore[arg-type]
         own = teachers if recipe.led else []
         bank, steps = _train(given.task, recipe, training, given.seconds, own)
         for kind, of in (("", bank.averaged), (", last weights", bank.network)):

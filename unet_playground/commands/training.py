@@ -61,10 +61,10 @@ def train(given: argparse.Namespace) -> None:
 
 def _recipe(given: argparse.Namespace) -> Recipe:
     """The recipe of the task's data set, changed by the flags."""
+    dataset = datasets[given.task].make
     names = ("steps", "size", "side", "rate", "seed", "loss", "schedule", "precision")
-    recipe = replace(
-        datasets[given.task].make.recipe, **{n: getattr(given, n) for n in names if getattr(given, n) is not None}
-    )
+    changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    recipe = replace(dataset.bank_recipe if given.bank else dataset.recipe, **changes)
     recipe = replace(recipe, loss=losses[recipe.loss].id, schedule=schedules[recipe.schedule].id)
     if given.epochs is not None:
         if not 0 < given.epochs < 1e6:

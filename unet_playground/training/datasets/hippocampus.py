@@ -1,6 +1,7 @@
 """Hippocampus: the Medical Segmentation Decathlon's fourth task."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from unet_playground.registry import Chinese, Paper
@@ -36,6 +37,7 @@ class HippocampusVolumes(Dataset):
         bytes=28_425_216,
     )
     recipe = Recipe(steps=4000, side=48, size=16, turns=False)
+    bank_recipe = replace(recipe, steps=12000)
     axes, unit = (0, 1, 2), "group"
 
     def samples(self, root: Path) -> Sequence[Sample]:

@@ -1,6 +1,7 @@
 """Liver: slices of the Medical Segmentation Decathlon's third task."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from unet_playground.registry import Chinese, Paper
@@ -36,7 +37,8 @@ class LiverSlices(Dataset):
         arrange=arrange_liver,
         bytes=28_925_891_584,
     )
-    recipe = Recipe(steps=3000, side=160, size=4, turns=False)
+    recipe = Recipe(steps=5000, side=160, size=4, turns=False)
+    bank_recipe = replace(recipe, steps=12000, size=3, side=128)
 
     def samples(self, root: Path) -> Sequence[Sample]:
         return list(paired(root / "liver", "images/*.png", "masks"))

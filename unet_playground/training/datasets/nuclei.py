@@ -1,6 +1,7 @@
 """Nuclei: Data Science Bowl 2018."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from unet_playground.registry import Chinese, Paper
@@ -36,7 +37,8 @@ class NucleiImages(Dataset):
         wanted=wants_nuclei,
         arrange=arrange_nuclei,
     )
-    recipe = Recipe(steps=3000, side=128, size=6)
+    recipe = Recipe(steps=4000, side=128, size=6)
+    bank_recipe = replace(recipe, steps=12000, size=3)
     metrics = (*GENERAL, "object_f1", "splits", "merges")
 
     def samples(self, root: Path) -> Sequence[Sample]:

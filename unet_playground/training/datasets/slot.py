@@ -65,7 +65,8 @@ class Dataset:
 
     Attributes:
         source: Where the data come from, with licence and whom to name.
-        recipe: How networks are trained on it, unless told otherwise.
+        recipe: How a network is trained on it, unless told otherwise.
+        bank_recipe: How a bank is trained on it, unless told otherwise: longer, because its parts take turns.
         axes: Across which axes volumes are cut for training.
         unit: What is scored as one: an `image`, or a `group` of slices, which make a volume.
         metrics: Ids of the scores that tell designs apart on this task.
@@ -73,6 +74,7 @@ class Dataset:
 
     source: ClassVar[Source]
     recipe: ClassVar[Recipe] = Recipe()
+    bank_recipe: ClassVar[Recipe] = Recipe(steps=12000)
     axes: ClassVar[tuple[int, ...]] = (2,)
     unit: ClassVar[Literal["image", "group"]] = "image"
     metrics: ClassVar[tuple[str, ...]] = GENERAL

@@ -1,6 +1,7 @@
 """Retinal vessels: CHASE_DB1."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from unet_playground.registry import Chinese, Paper
@@ -38,7 +39,8 @@ class VesselImages(Dataset):
         wanted=wants_vessels,
         arrange=arrange_vessels,
     )
-    recipe = Recipe(steps=3000, side=128, size=4)
+    recipe = Recipe(steps=5000, side=128, size=4)
+    bank_recipe = replace(recipe, steps=12000, size=3)
     metrics = (*GENERAL, "cldice", "thin_recall", "thick_recall", "precision")
     validation, test = ("10",), ("11", "12", "13", "14")
 
