@@ -9,7 +9,7 @@ from unet_playground.cost import cost
 from unet_playground.registry import catalogues
 from unet_playground.training.schedules import schedules, share
 
-ROUND = 4 * 3 * 5 * 2 * 8
+ROUND = 4 * 7 * 5 * 8
 
 
 @pytest.mark.parametrize("schedule", schedules)

@@ -24,10 +24,11 @@ class Block(nn.Module):
     def forward(self, joined: Tensor, tap: Tap = IGNORE) -> Tensor:
         raise NotImplementedError
 
-    def imitate(self, plain: "Plain") -> None:
-        """Take over the weights of a trained plain block of the same sources, to compute about the same as it does.
+    def imitate(self, trained: "Block") -> None:
+        """Take over the weights of a trained block of the same sources, to compute about the same as it does.
 
-        A bank starts so: what a plain network has learned is a better start for its siblings than chance.
+        A bank starts so: what a plain network has learned is a better start for its siblings than chance. Only plain
+        blocks can be imitated; of others nothing is taken.
         """
 
 
@@ -67,9 +68,10 @@ class Plain(Block):
         inner = F.relu(self.first_norm(self.first(joined)))
         return self.second_norm(self.second(inner))
 
-    def imitate(self, plain: "Plain") -> None:
-        copy(plain.first, self.first, plain.first_norm, self.first_norm)
-        copy(plain.second, self.second, plain.second_norm, self.second_norm)
+    def imitate(self, trained: Block) -> None:
+        if isinstance(trained, Plain):
+            copy(trained.first, self.first, trained.first_norm, self.first_norm)
+            copy(trained.second, self.second, trained.second_norm, self.second_norm)
 
 
 @blocks.register(
@@ -101,9 +103,9 @@ class Residual(Plain):
         path = joined if self.projection is None else self.projection(joined)
         return F.relu(self.convolve_twice(joined) + path)
 
-    def imitate(self, plain: Plain) -> None:
-        super().imitate(plain)
-        if self.projection is not None:
+    def imitate(self, trained: Block) -> None:
+        super().imitate(trained)
+        if isinstance(trained, Plain) and self.projection is not None:
             self.projection.fill(0)
 
 
@@ -145,10 +147,12 @@ class Dilated(Block):
             joined = F.relu(norm(convolution(joined)))
         return joined
 
-    def imitate(self, plain: Plain) -> None:
+    def imitate(self, trained: Block) -> None:
+        if not isinstance(trained, Plain):
+            return
         first, second, *others = self.convolutions
-        copy(plain.first, first, plain.first_norm, self.norms[0])
-        copy(plain.second, second, plain.second_norm, self.norms[1])
+        copy(trained.first, first, trained.first_norm, self.norms[0])
+        copy(trained.second, second, trained.second_norm, self.norms[1])
         for convolution in others:
             convolution.pass_on()  # type: ignore[operator]
 
@@ -213,11 +217,11 @@ class MultiScale(Block):
         inner = F.relu(self.first_norm(self.first(joined)))
         return F.relu(self.second_norm(self.second(inner)))
 
-    def imitate(self, plain: Plain) -> None:
-        if isinstance(self.first, Summed) and isinstance(self.second, Summed):
-            self.first.imitate(plain.first)
-            self.second.imitate(plain.second)
-            copy(plain.first_norm, self.first_norm, plain.second_norm, self.second_norm)
+    def imitate(self, trained: Block) -> None:
+        if isinstance(trained, Plain) and isinstance(self.first, Summed) and isinstance(self.second, Summed):
+            self.first.imitate(trained.first)
+            self.second.imitate(trained.second)
+            copy(trained.first_norm, self.first_norm, trained.second_norm, self.second_norm)
 
 
 class Summed(nn.Module):

@@ -81,13 +81,12 @@ class Bank:
         """Take a trained network's weights as the initial ones; other kinds of block begin as its plain ones."""
         for name, parameter in network.named_parameters():
             self.parameters[name].data.copy_(parameter.detach())
-        designs = [network.design]
-        if self.shared and network.design.block == "plain":
-            designs = [network.design.replace(block=id) for id in blocks]
-        for design in designs:
+        others = [network.design.replace(block=id) for id in blocks] if self.shared else []
+        for design in (network.design, *others):
             own = self.network(design)
-            for trained, block in zip(_blocks(network), _blocks(own), strict=True):
-                block.imitate(trained)  # type: ignore[arg-type]
+            if design != network.design:
+                for trained, block in zip(_blocks(network), _blocks(own), strict=True):
+                    block.imitate(trained)
             for name, parameter in own.named_parameters():
                 self.average[name].copy_(parameter.detach())
 
