@@ -27,8 +27,8 @@ class Block(nn.Module):
     def imitate(self, trained: "Block") -> None:
         """Take over the weights of a trained block of the same sources, to compute about the same as it does.
 
-        A bank starts so: what a plain network has learned is a better start for its siblings than chance. Only plain
-        blocks can be imitated; of others nothing is taken.
+        A bank starts so: what a plain network has learned is a better start for its siblings than chance. Only two
+        3x3 convolutions, as plain and residual blocks have them, can be imitated; of others nothing is taken.
         """
 
 
