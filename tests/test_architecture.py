@@ -29,7 +29,8 @@ LAYERS = (
     ("weights",),
     ("inference",),
     ("atlas",),
-    ("analysis", "training"),
+    ("training",),
+    ("analysis",),
     ("claims",),
     ("figures",),
     ("ui",),
@@ -44,8 +45,8 @@ HOMES = {
     "PIL": {"images"},
     "pydicom": {"images"},
     "matplotlib": {"figures"},
-    "scipy": {"training"},
-    "skimage": {"training"},
+    "scipy": {"training", "analysis"},
+    "skimage": {"training", "analysis"},
 }
 CJK = re.compile(r"[\u4e00-\u9fff]")
 each_file = pytest.mark.parametrize("file", TREES)

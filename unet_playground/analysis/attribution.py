@@ -1,6 +1,6 @@
 """Which input pixels a decision rests on, through Captum."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.analysis.base import Target, analyses
+from unet_playground.analysis.base import UNWATCHED, Target, Watch, analyses
 from unet_playground.errors import Text
 from unet_playground.model import UNet
 from unet_playground.registry import Chinese, Knob, Paper
@@ -79,7 +79,7 @@ def integrated_gradients(
     target: Target,
     *,
     steps: Annotated[int, Knob("Steps", "步数", 2, 256)] = 32,
-    between: Callable[[], None] = lambda: None,
+    watch: Watch = UNWATCHED,
 ) -> Attribution:
     """Which input pixels the decision rests on.
 
@@ -92,15 +92,14 @@ def integrated_gradients(
         image: (1, channels, h, w), as `prepare` gives it.
         target: What is asked about.
         steps: Points on the path (Gauss-Legendre quadrature).
-        between: Called before every few steps; whatever it raises ends the computation.
+        watch: May end it before every few steps.
     """
     from captum.attr import IntegratedGradients
 
-    target.checked(model, image)
-    region = _region(model, image, target)
+    region = target.pixels(model, image)
 
     def aim(images: Tensor) -> Tensor:
-        between()
+        watch.between()
         return (model(images)[:, target.label] * region).sum((1, 2))
 
     with torch.enable_grad():
@@ -109,13 +108,3 @@ def integrated_gradients(
         total = float(aim(image) - aim(torch.zeros_like(image)))
     summed: Tensor = values.detach()[0].sum(0)
     return Attribution(target, summed.float().cpu().numpy(), total, steps, int(region.sum()))
-
-
-def _region(model: UNet, image: Tensor, target: Target) -> Tensor:
-    """1 where the target lies, (h, w): its pixel, or every pixel that the model gives to the class."""
-    if target.point is None:
-        with torch.no_grad():
-            return (model(image).argmax(1)[0] == target.label).float()
-    region = image.new_zeros(image.shape[2:])
-    region[target.point] = 1
-    return region

@@ -1,50 +1,114 @@
 """What every instrument takes and gives."""
 
-from collections.abc import Mapping
+import inspect
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unet_playground.errors import PlaygroundError, Text
+from unet_playground.inference import read_out
 from unet_playground.model import UNet
-from unet_playground.registry import Catalogue
+from unet_playground.registry import Catalogue, Entry
+from unet_playground.taps import IGNORE, Tap
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked about: a class, in the whole image or at one pixel.
+    """What is asked about: a class, a region, an object or a pixel.
 
     Attributes:
         label: Class number.
-        point: (row, column) of a pixel; None for every pixel that the model gives to the class.
+        point: (row, column) of a pixel; without `point` and `box` every pixel that the model gives to the class.
+        whole: With `point`: every pixel of the class that hangs together with it, an object (8 neighbours).
+        box: (first row, first column, last row, last column) of a region, of which every pixel counts.
     """
 
     label: int = 1
     point: tuple[int, int] | None = None
+    whole: bool = False
+    box: tuple[int, int, int, int] | None = None
 
     def checked(self, model: UNet, image: Tensor) -> "Target":
-        """The target itself, if the model has such a class and the image (1, c, h, w) such a pixel."""
+        """The target itself, if the model has such a class and the image (1, c, h, w) such a place."""
         if not 0 <= self.label < model.classes:
             raise PlaygroundError(
                 f"Class {self.label} does not exist; classes are 0 to {model.classes - 1}.",
                 f"没有类别 {self.label}；类别为 0 到 {model.classes - 1}。",
             )
         height, width = image.shape[2:]
-        if self.point and not (0 <= self.point[0] < height and 0 <= self.point[1] < width):
+        corners = [] if self.box is None else [self.box[:2], self.box[2:]]
+        for row, column in [*([] if self.point is None else [self.point]), *corners]:
+            if not (0 <= row < height and 0 <= column < width):
+                raise PlaygroundError(
+                    f"Pixel (row {row}, column {column}) is outside the image; rows are 0 to {height - 1}, columns 0 "
+                    f"to {width - 1}.",
+                    f"像素（行 {row}，列 {column}）在图像之外；行为 0 到 {height - 1}，列为 0 到 {width - 1}。",
+                )
+        if self.box and (self.box[0] > self.box[2] or self.box[1] > self.box[3]):
             raise PlaygroundError(
-                f"Pixel (row {self.point[0]}, column {self.point[1]}) is outside the image; rows are 0 to "
-                f"{height - 1}, columns 0 to {width - 1}.",
-                f"像素（行 {self.point[0]}，列 {self.point[1]}）在图像之外；"
-                f"行为 0 到 {height - 1}，列为 0 到 {width - 1}。",
+                f"Region {self.box} ends before it begins; give first row, first column, last row, last column.",
+                f"区域 {self.box} 的终点在起点之前；请依次给出首行、首列、末行、末列。",
             )
         return self
 
     def point_in(self, image: Tensor) -> tuple[int, int]:
-        """The pixel asked about, the image's centre when none is."""
+        """The pixel asked about: the middle of a region, the image's centre when nothing is named."""
+        if self.point is None and self.box is not None:
+            return (self.box[0] + self.box[2]) // 2, (self.box[1] + self.box[3]) // 2
         height, width = image.shape[2:]
         return self.point or (height // 2, width // 2)
+
+    def pixels(self, model: UNet, image: Tensor) -> Tensor:
+        """1 where the target lies and 0 elsewhere, float32 (h, w); what the model says is read once and then frozen.
+
+        Of an object whose point the model gives to another class nothing is left.
+        """
+        self.checked(model, image)
+        if self.box is not None:
+            region = image.new_zeros(image.shape[2:])
+            region[self.box[0] : self.box[2] + 1, self.box[1] : self.box[3] + 1] = 1
+            return region
+        if self.point is not None and not self.whole:
+            region = image.new_zeros(image.shape[2:])
+            region[self.point] = 1
+            return region
+        of_class = torch.from_numpy(mask_of(model, image) == self.label)
+        if self.point is not None:
+            of_class = _connected(of_class, self.point)
+        return of_class.to(image)
+
+    @property
+    def text(self) -> Text:
+        """Where it lies, in words that can stand in a sentence or a title."""
+        if self.box is not None:
+            rows, columns = f"{self.box[0]}-{self.box[2]}", f"{self.box[1]}-{self.box[3]}"
+            return Text(f"region of rows {rows}, columns {columns}", f"区域（行 {rows}，列 {columns}）")
+        if self.point is not None:
+            row, column = self.point
+            if self.whole:
+                return Text(f"object at pixel {row}, {column}", f"像素（{row}，{column}）处的物体")
+            return Text(f"pixel {row}, {column}", f"像素（{row}，{column}）")
+        return Text("its whole mask", "其整个掩膜")
+
+
+class Watch:
+    """Stands beside a long computation: may end it, and is shown coarse results. This one does neither."""
+
+    def between(self) -> None:
+        """Called between pieces of work; whatever it raises ends the computation."""
+
+    def show(self, result: Any) -> None:
+        """Is given a result that is not final yet."""
+
+
+UNWATCHED = Watch()
 
 
 class Result(Protocol):
@@ -52,18 +116,26 @@ class Result(Protocol):
 
     Attributes:
         check: The result's own test of itself, with its number.
+        facts: Its main numbers in words: the text alternative of its figure.
     """
 
     @property
     def check(self) -> Text: ...
 
+    @property
+    def facts(self) -> Text: ...
+
     def arrays(self) -> Mapping[str, np.ndarray]:
-        """The raw numbers by name, for export."""
+        """The raw numbers by name, float32, for export."""
         ...
 
 
 class Analysis(Protocol):
-    """An instrument. Its options are keyword-only and `Annotated`."""
+    """An instrument. Its options are keyword-only and `Annotated`.
+
+    What else it can make use of it names as keyword-only parameters with a default, and `look` hands it on: `watch`, a
+    `Watch`; `truth`, uint8 (h, w), class numbers; `other`, a second prepared image.
+    """
 
     def __call__(self, model: UNet, image: Tensor, target: Target) -> Result:
         """Look at one prepared image (1, channels, h, w)."""
@@ -71,3 +143,84 @@ class Analysis(Protocol):
 
 
 analyses: Catalogue[Analysis] = Catalogue("analysis", Text("Analysis", "分析"))
+
+
+def look(
+    entry: Entry[Analysis],
+    model: UNet,
+    image: Tensor,
+    target: Target,
+    options: Mapping[str, Any] | None = None,
+    **context: Any,
+) -> Any:
+    """Run an analysis with its options and with what it can make use of of the context."""
+    known = inspect.signature(entry.make).parameters
+    fitting = {name: value for name, value in context.items() if name in known and value is not None}
+    return entry.make(model, image, target, **(options or {}), **fitting)
+
+
+class _Ended(Exception):
+    """Nobody listens to a stream any more."""
+
+
+def stream(compute: Callable[[Watch], Any], between: Callable[[], None] = lambda: None) -> Iterator[tuple[bool, Any]]:
+    """Coarse results as a computation shows them, (False, result), then its own, (True, result).
+
+    It runs in a thread of its own; closing the iterator ends it at its next pause.
+
+    Args:
+        compute: Is given the watch that it shows to.
+        between: Called between its pieces of work; whatever it raises ends the computation and is raised here.
+    """
+    results: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    ended = threading.Event()
+
+    class Streaming(Watch):
+        def between(self) -> None:
+            if ended.is_set():
+                raise _Ended
+            between()
+
+        def show(self, result: Any) -> None:
+            results.put(("shown", result))
+
+    def work() -> None:
+        try:
+            results.put(("done", compute(Streaming())))
+        except BaseException as error:
+            results.put(("failed", error))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = results.get()
+            if kind == "failed":
+                raise value
+            yield kind == "done", value
+            if kind == "done":
+                return
+    finally:
+        ended.set()
+        thread.join()
+
+
+def mask_of(model: UNet, image: Tensor, tap: Tap = IGNORE) -> NDArray[np.uint8]:
+    """Class numbers (h, w) of one prepared image, with a tap that may change what is computed on the way."""
+    with torch.inference_mode():
+        return read_out(model(image, tap)).mask
+
+
+def agreement(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Dice of two masks; 1 where both are empty."""
+    total = int(one.sum()) + int(other.sum())
+    return 2 * int((one & other).sum()) / total if total else 1.0
+
+
+def _connected(region: Tensor, point: tuple[int, int]) -> Tensor:
+    """The part of a region (h, w) that hangs together with one of its pixels; empty where the pixel is not in it."""
+    from scipy.ndimage import label
+
+    numbers = np.asarray(label(region.numpy(), np.ones((3, 3)))[0])  # type: ignore[index]
+    own = numbers[point]
+    return torch.from_numpy((numbers == own) & (own > 0))

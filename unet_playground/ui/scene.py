@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet_playground.analysis import Target, attention_maps, effective_field, integrated_gradients
-from unet_playground.analysis.base import Result
+from unet_playground.analysis.base import Result, stream
 from unet_playground.design import Design
 from unet_playground.errors import Text
 from unet_playground.examples import ShippedImage
@@ -25,7 +25,6 @@ from unet_playground.weights import stores
 
 AUTO = "auto"
 """The weights that are shown unless others are asked for: trained alone where there are such, else shared."""
-COARSE_STEPS, FINE_STEPS = 6, 32
 LARGEST_EXPLAINED = 1.1e6
 """Pixels of an image beyond which only the mask is computed in the page."""
 
@@ -170,9 +169,10 @@ def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tu
     yield "attention", _view(attention_maps(model, image, target), scene)
     check()
     yield "field", _view(effective_field(model, image, target), scene)
-    coarse = _view(integrated_gradients(model, image, target, steps=COARSE_STEPS, between=check), scene)
-    yield "attribution", View(coarse.pixels, Text(*(_coarse(coarse, language) for language in ("en", "zh"))))
-    yield "attribution", _view(integrated_gradients(model, image, target, steps=FINE_STEPS, between=check), scene)
+    for final, result in stream(lambda watch: integrated_gradients(model, image, target, watch=watch), check):
+        view = _view(result, scene)
+        line = view.line if final else Text(*(_coarse(view, language) for language in ("en", "zh")))
+        yield "attribution", View(view.pixels, line)
 
 
 def _view(result: Result, scene: Scene) -> View:
