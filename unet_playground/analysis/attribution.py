@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.analysis.base import UNWATCHED, Target, Watch, analyses
+from unet_playground.analysis.base import Target, analyses
+from unet_playground.analysis.watch import UNWATCHED, Watch
 from unet_playground.errors import Text
 from unet_playground.model import UNet
 from unet_playground.registry import Chinese, Knob, Paper

@@ -1,9 +1,7 @@
 """What every instrument takes and gives."""
 
 import inspect
-import queue
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -98,19 +96,6 @@ class Target:
         return Text("its whole mask", "其整个掩膜")
 
 
-class Watch:
-    """Stands beside a long computation: may end it, and is shown coarse results. This one does neither."""
-
-    def between(self) -> None:
-        """Called between pieces of work; whatever it raises ends the computation."""
-
-    def show(self, result: Any) -> None:
-        """Is given a result that is not final yet."""
-
-
-UNWATCHED = Watch()
-
-
 class Result(Protocol):
     """A frozen dataclass of arrays.
 
@@ -157,52 +142,6 @@ def look(
     known = inspect.signature(entry.make).parameters
     fitting = {name: value for name, value in context.items() if name in known and value is not None}
     return entry.make(model, image, target, **(options or {}), **fitting)
-
-
-class _Ended(Exception):
-    """Nobody listens to a stream any more."""
-
-
-def stream(compute: Callable[[Watch], Any], between: Callable[[], None] = lambda: None) -> Iterator[tuple[bool, Any]]:
-    """Coarse results as a computation shows them, (False, result), then its own, (True, result).
-
-    It runs in a thread of its own; closing the iterator ends it at its next pause.
-
-    Args:
-        compute: Is given the watch that it shows to.
-        between: Called between its pieces of work; whatever it raises ends the computation and is raised here.
-    """
-    results: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-    ended = threading.Event()
-
-    class Streaming(Watch):
-        def between(self) -> None:
-            if ended.is_set():
-                raise _Ended
-            between()
-
-        def show(self, result: Any) -> None:
-            results.put(("shown", result))
-
-    def work() -> None:
-        try:
-            results.put(("done", compute(Streaming())))
-        except BaseException as error:
-            results.put(("failed", error))
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while True:
-            kind, value = results.get()
-            if kind == "failed":
-                raise value
-            yield kind == "done", value
-            if kind == "done":
-                return
-    finally:
-        ended.set()
-        thread.join()
 
 
 def mask_of(model: UNet, image: Tensor, tap: Tap = IGNORE) -> NDArray[np.uint8]:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet_playground.analysis import Target, attention_maps, effective_field, integrated_gradients
-from unet_playground.analysis.base import Result, stream
+from unet_playground.analysis.base import Result
+from unet_playground.analysis.watch import stream
 from unet_playground.design import Design
 from unet_playground.errors import Text
 from unet_playground.examples import ShippedImage

@@ -1,0 +1,73 @@
+"""Long computations: ended when nobody waits for them, looked at before they are done."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+class Watch:
+    """Stands beside a long computation: may end it, and is shown coarse results. This one does neither."""
+
+    def between(self) -> None:
+        """Called between pieces of work; whatever it raises ends the computation."""
+
+    def show(self, result: Any) -> None:
+        """Is given a result that is not final yet."""
+
+
+UNWATCHED = Watch()
+
+
+def stream(compute: Callable[[Watch], Any], between: Callable[[], None] = lambda: None) -> Iterator[tuple[bool, Any]]:
+    """Coarse results as a computation shows them, (False, result), then its own, (True, result).
+
+    It runs in a thread of its own; closing the iterator ends it at its next pause.
+
+    Args:
+        compute: Is given the watch that it shows to.
+        between: Called between its pieces of work; whatever it raises ends the computation and is raised here.
+    """
+    running = _Streaming(between)
+    thread = threading.Thread(target=running.work, args=(compute,), daemon=True)
+    thread.start()
+    try:
+        yield from running.results()
+    finally:
+        running.ended.set()
+        thread.join()
+
+
+class _Ended(Exception):
+    """Nobody listens to a stream any more."""
+
+
+class _Streaming(Watch):
+    """Hands what it is shown to another thread."""
+
+    def __init__(self, between: Callable[[], None]):
+        self.told: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self.ended = threading.Event()
+        self._between = between
+
+    def between(self) -> None:
+        if self.ended.is_set():
+            raise _Ended
+        self._between()
+
+    def show(self, result: Any) -> None:
+        self.told.put(("shown", result))
+
+    def work(self, compute: Callable[[Watch], Any]) -> None:
+        try:
+            self.told.put(("done", compute(self)))
+        except BaseException as error:
+            self.told.put(("failed", error))
+
+    def results(self) -> Iterator[tuple[bool, Any]]:
+        kind = "shown"
+        while kind == "shown":
+            kind, value = self.told.get()
+            if kind == "failed":
+                raise value
+            yield kind == "done", value
