@@ -119,7 +119,8 @@ def test_explain_writes_picture_numbers_and_text(
     words = ["--attention", "cbam", "--method", method, "--out", out, *SMALL, *point]
     answer = _answer(capsys, "explain", image, "--task", "nuclei", *words)
     assert answer["method"] == method
-    assert answer["target"] == {"class": 1, "point": list(point[1:]) or None}
+    assert answer["target"] == {"class": 1, "point": list(point[1:]) or None, "whole": False, "region": None}
+    assert answer["facts"] in (out / f"{method}.txt").read_text("utf-8")
     assert sorted(path.name for path in out.iterdir()) == sorted(answer["files"])
     assert {f"{method}.png", f"{method}.txt"} < set(answer["files"])
     assert answer["check"] in (out / f"{method}.txt").read_text("utf-8")
@@ -195,6 +196,13 @@ REFUSED = [
     (["explain", "{image}", *SEGMENT, "--method", "magic"], "Unknown analysis"),
     (["explain", "{image}", *SEGMENT, "--method", "attention", "--target", "7"], "Class 7 does not exist"),
     (["explain", "{image}", *SEGMENT, "--method", "receptive-field", "--point", "99", "0"], "outside the image"),
+    (
+        ["explain", "{image}", *SEGMENT, "--method", "attention", "--region", "3", "3", "2", "9"],
+        "ends before it begins",
+    ),
+    (["explain", "{image}", *SEGMENT, "--method", "attention", "--region", "0", "0", "99", "9"], "outside the image"),
+    (["explain", "{image}", *SEGMENT, "--method", "attention", "--truth", "{text}"], "other kinds are not read"),
+    (["explain", "{image}", *SEGMENT, "--method", "integrated-gradients(steps=one)"], "steps can be"),
     (["evaluate", "--task", "nuclei", "--images", "{tmp}/secret-folder", "--labels", "{tmp}/no"], "no folder no"),
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--data", "{tmp}/nowhere"], "No folder with data sets"),
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--steps", "0", "--data", "{tmp}"], "--steps 0 is too small"),

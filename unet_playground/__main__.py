@@ -74,9 +74,17 @@ def build_parser() -> Parser:
     explain = _command(subparsers, looking.explain)
     _add_model(explain)
     explain.add_argument("file", help="PNG, JPEG or TIFF")
-    explain.add_argument("--method", required=True, help=f"one of {', '.join(catalogues['analysis'])}")
+    explain.add_argument(
+        "--method",
+        required=True,
+        help=f"one of {', '.join(catalogues['analysis'])}; options in brackets: integrated-gradients(steps=64)",
+    )
     explain.add_argument("--target", type=int, default=1, help="class number (default %(default)s)")
     explain.add_argument("--point", type=int, nargs=2, metavar=("ROW", "COL"), help="one pixel instead of the class")
+    explain.add_argument("--whole", action="store_true", help="with --point: the whole object that it lies in")
+    explain.add_argument("--region", type=int, nargs=4, metavar="N", help="first row and column, last row and column")
+    explain.add_argument("--truth", metavar="FILE", help="label image, where the analysis can use the truth")
+    explain.add_argument("--other", metavar="FILE", help="a second image, where the analysis compares")
     explain.add_argument("--out", required=True, help="folder for PNG, .npy and text")
 
     _add_training(subparsers)

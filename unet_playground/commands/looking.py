@@ -4,9 +4,14 @@ import argparse
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from unet_playground import analysis, phantoms  # noqa: F401 - registers what `options` lists
 from unet_playground.analysis import Target, analyses
+from unet_playground.analysis.base import look
 from unet_playground.commands.shared import chosen_design, model_facts, save, tell, write
 from unet_playground.cost import SLOW, times_classic
 from unet_playground.cost import cost as count
@@ -19,6 +24,7 @@ from unet_playground.presets import compare
 from unet_playground.receptive_field import receptive_field, sides_of
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
+from unet_playground.training.datasets import Sample, read
 
 ENVIRONMENT = """environment:
   UNET_PLAYGROUND_DATA             folder with the data sets (training, tests)
@@ -127,23 +133,38 @@ def explain(given: argparse.Namespace) -> None:
     """Write picture, numbers and text of one analysis of an image."""
     from unet_playground.figures import draw, to_png
 
-    entry = analyses[given.method]
+    choice = analyses.parse(given.method)
+    entry = analyses[choice.id]
     picture = read_image(given.file)
     model = load_model(given.task, chosen_design(given), given.weights)
-    target = Target(given.target, tuple(given.point) if given.point else None)
-    result = entry.make(model, prepare(picture, model), target)
+    target = Target(given.target, _tuple(given.point), given.whole, _tuple(given.region))
+    truth = _truth(given) if given.truth else None
+    other = prepare(read_image(given.other), model) if given.other else None
+    result = look(entry, model, prepare(picture, model), target, dict(choice.options), truth=truth, other=other)
     out = Path(given.out)
     files = [out / f"{entry.id}.png", out / f"{entry.id}.txt"]
     write(files[0], to_png(draw(result, picture)))
-    write(files[1], f"{entry.title.en}. {entry.summary.en}\n{result.check.en}\n".encode())
+    write(files[1], f"{entry.title.en}. {entry.summary.en}\n{result.facts.en}\n{result.check.en}\n".encode())
     for name, array in result.arrays().items():
         files.append(out / f"{entry.id}.{name}.npy")
         save(files[-1], array)
     answer = {
         **model_facts(given, model),
         "method": entry.id,
-        "target": {"class": target.label, "point": target.point},
+        "options": dict(choice.options),
+        "target": {"class": target.label, "point": target.point, "whole": target.whole, "region": target.box},
+        "facts": result.facts.en,
         "check": result.check.en,
         "files": [file.name for file in files],
     }
-    tell(given, answer, result.check.en)
+    tell(given, answer, f"{result.facts.en} {result.check.en}")
+
+
+def _tuple(numbers: list[int] | None) -> Any:
+    return tuple(numbers) if numbers else None
+
+
+def _truth(given: argparse.Namespace) -> NDArray[np.uint8]:
+    """The classes of the label image beside the image that is looked at."""
+    [one] = read(Sample(Path(given.file), Path(given.truth)), tasks[given.task].make())
+    return one.labels.numpy()
