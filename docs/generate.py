@@ -1,9 +1,10 @@
-"""Writes docs/parts.md, presets.md and data.md from the catalogues: `make docs`. Every number is counted."""
+"""Writes the documents in docs/ from the catalogues: `make docs`. Every number is counted."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from unet_playground import Design, catalogues
+from unet_playground.analysis import analyses
 from unet_playground.cost import cost
 from unet_playground.design import SLOT_IDS
 from unet_playground.phantoms import phantoms
@@ -25,6 +26,13 @@ backward pass, in float32; sides of the middle pixel's theoretical receptive fie
 pooled gates let the whole image in besides. Sites are shown with attention `se`.
 """
 
+INSTRUMENTS = """# Instruments
+
+Written by `make docs`. `python -m unet_playground explain IMAGE --task TASK --method "ID(option=value)" --out FOLDER`
+writes the picture, the arrays and the numbers of one; the page shows them; in Python `analyses["ID"].make(model,
+prepare(picture, model), Target())` gives a frozen dataclass of arrays. Every result has a check of itself.
+"""
+
 DATA = """# Data sets, scores and phantoms
 
 Written by `make docs`. Data sets lie in the folder that `UNET_PLAYGROUND_DATA` names; `python -m unet_playground data
@@ -42,7 +50,8 @@ def main() -> None:
 
 def documents() -> dict[str, str]:
     """File name -> text."""
-    return {"parts.md": "\n".join(_parts()), "presets.md": "\n".join(_presets()), "data.md": "\n".join(_data())}
+    written = {"parts": _parts, "presets": _presets, "instruments": _instruments, "data": _data}
+    return {f"{name}.md": "\n".join(write()) for name, write in written.items()}
 
 
 def _parts() -> Iterator[str]:
@@ -99,6 +108,16 @@ def _presets() -> Iterator[str]:
         comparison = compare(entry.id)
         if comparison:
             yield f"{comparison.summary.en}\n"
+
+
+def _instruments() -> Iterator[str]:
+    yield INSTRUMENTS
+    for entry in analyses.entries():
+        paper = f" *{entry.paper}*." if entry.paper else ""
+        yield f"## {entry.id}: {entry.title.en}\n\n{entry.summary.en} {entry.lesson.en}{paper}\n"
+        for option in entry.options:
+            yield f"- `{option.id}`: {option.title.en.lower()}, {option.allowed}; `{option.default}` by default."
+        yield ""
 
 
 def _data() -> Iterator[str]:

@@ -8,7 +8,8 @@ from gradio import themes
 
 from unet_playground.images.reader import Limits
 from unet_playground.ui import texts
-from unet_playground.ui.page import Page
+from unet_playground.ui.endpoints import add_endpoints
+from unet_playground.ui.page import SLOW, Page
 
 STYLE = Path(__file__).parent.parent.parent / "assets" / "style.css"
 
@@ -18,6 +19,7 @@ def build() -> gr.Blocks:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     with gr.Blocks(title=texts.TITLE.en, analytics_enabled=False, delete_cache=(300, 600), fill_width=True) as app:
         Page(app, "en", "zh")
+        add_endpoints(SLOW)
     with app.route(texts.TITLE.zh, "/zh"):
         Page(app, "zh", "./")
     return app.queue(max_size=32)

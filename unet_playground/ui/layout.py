@@ -12,9 +12,14 @@ from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
 from unet_playground.ui import panels, texts
 from unet_playground.ui.address import first_example
-from unet_playground.ui.scene import AUTO, Turn
+from unet_playground.ui.scene import AUTO, FIRST_METHOD, Turn, attribution_methods, instruments
 
-VIEWS = {"attention": texts.ATTENTION, "field": texts.FIELD, "attribution": texts.ATTRIBUTION}
+VIEWS = {
+    "attention": texts.ATTENTION,
+    "field": texts.FIELD,
+    "attribution": texts.ATTRIBUTION,
+    "instrument": texts.INSTRUMENT,
+}
 """The pictures beside the prediction."""
 STATE_SECONDS = 3600
 
@@ -89,6 +94,7 @@ class Layout:
         self.message = gr.HTML("", elem_id="message", padding=False)
         self.views: dict[str, gr.Image] = {}
         self.checks: dict[str, gr.HTML] = {}
+        self.choosers: dict[str, gr.Dropdown] = {}
         with gr.Row(elem_id="judged"):
             with gr.Row(elem_id="views"):
                 for name, title in {"prediction": texts.PREDICTION, **VIEWS}.items():
@@ -115,6 +121,7 @@ class Layout:
     def _build_view(self, name: str, title: str) -> None:
         with gr.Column(min_width=200, elem_classes="view", elem_id=f"view-{name}"):
             gr.HTML(f"<h2>{title}</h2>", padding=False)
+            self._build_chooser(name)
             self.views[name] = gr.Image(
                 label=title,
                 show_label=False,
@@ -127,6 +134,21 @@ class Layout:
             if name not in VIEWS:
                 self.legend = gr.HTML("", padding=False, elem_id="legend")
             self.checks[name] = gr.HTML("", padding=False, elem_id=f"{name}-check")
+
+    def _build_chooser(self, name: str) -> None:
+        """Which analysis a view shows, where that is the visitor's choice."""
+        offered = {
+            "attribution": (texts.METHOD, attribution_methods(), FIRST_METHOD),
+            "instrument": (texts.CHOOSE_INSTRUMENT, instruments(), None),
+        }
+        if name in offered:
+            title, entries, value = offered[name]
+            self.choosers[name] = gr.Dropdown(
+                [(entry.title.within(self.language), entry.id) for entry in entries],
+                value=value,
+                label=self._say(title),
+                elem_id=f"{name}-method",
+            )
 
     def _examples(self, task: str, shown: str | None = None) -> dict[str, Any]:
         """What the row of examples offers for a task."""

@@ -17,6 +17,7 @@ from unet_playground.ui.scene import Scene, Superseded, Turn, View, explain, mod
 
 Updates = dict[Any, Any]
 Edit = Callable[[Design, Any], Design | Text]
+Question = dict[str, Any]
 
 QUICK = {"concurrency_id": "quick", "concurrency_limit": 1}
 SLOW = {"concurrency_id": "slow", "concurrency_limit": 1}
@@ -69,7 +70,6 @@ class Page(Layout):
     def _events(self) -> Iterator[tuple[Any, Callable[..., Updates], list[Any]]]:
         """What a visitor can do, what it calls, and with which inputs."""
         held = [self.design, self.scene, self.turn]
-        begun = [self.label, self.weights, self.design, self.turn]
         for slot, buttons in self.buttons.items():
             edit = self._editor(lambda design, id, slot=slot: change(design, **{slot: id}), buttons)
             yield buttons.input, edit, [buttons, *held]
@@ -78,18 +78,21 @@ class Page(Layout):
             yield slider.release, edit, [slider, *held]
         yield self.preset.input, self._editor(lambda design, id: presets[id].make(), self.preset), [self.preset, *held]
         yield self.link.submit, self._editor(lambda design, link: Design.from_link(link)), [self.link, *held]
-        yield self.task.input, self._choose_task, [self.task, *begun]
-        yield self.example.input, self._show_example, [self.task, self.example, *begun]
-        yield self.upload.upload, self._show_upload, [self.task, self.upload, *begun]
+        yield self.task.input, self._choose_task, [self.task, *held]
+        yield self.example.input, self._show_example, [self.task, self.example, *held]
+        yield self.upload.upload, self._show_upload, [self.task, self.upload, *held]
         yield self.views["prediction"].select, self._probe, held
         yield self.whole.click, self._ask_class, held
         yield self.label.input, self._asker("label", self.label), [self.label, *held]
         yield self.weights.input, self._asker("weights", self.weights), [self.weights, *held]
+        for name, asked in (("attribution", "method"), ("instrument", "instrument")):
+            chooser = self.choosers[name]
+            yield chooser.input, self._asker(asked, chooser), [chooser, *held]
         yield self.app.load, self._open, [self.turn]
 
     def _outputs(self) -> list[Any]:
         pictures = [*self.views.values(), *self.checks.values(), self.about, self.legend, self.origin]
-        looked_at = [self.task, self.example, self.label, self.weights]
+        looked_at = [self.task, self.example, self.label, self.weights, *self.choosers.values()]
         choices = [
             self.preset,
             self.preset_line,
@@ -133,40 +136,40 @@ class Page(Layout):
     def _open(self, turn: Turn, request: gr.Request) -> Updates:
         """What the address names; what it names wrongly is reported and left out."""
         address = Address.read(request.query_params)
+        asked = {"weights": address.weights}
         updates = {
             **self._controls(address.design),
             self.task: address.task,
-            self.weights: address.weights,
-            **self._show_task(address.task, address.example, address.weights, address.design, turn),
+            **self._show_task(address.task, address.example, asked, address.design, turn),
         }
         if address.ignored:
             reasons = Text(" ".join(text.en for text in address.ignored), "".join(text.zh for text in address.ignored))
             updates[self.message] = panels.message(reasons, self.language)
         return updates
 
-    def _choose_task(self, task: str, label: int, weights: str, design: Design, turn: Turn) -> Updates:
-        return self._show_task(task, first_example(task), weights, design, turn)
+    def _choose_task(self, task: str, design: Design, scene: Scene | None, turn: Turn) -> Updates:
+        return self._show_task(task, first_example(task), {**_question(scene), "label": 1}, design, turn)
 
-    def _show_task(self, task: str, id: str | None, weights: str, design: Design, turn: Turn) -> Updates:
+    def _show_task(self, task: str, id: str | None, asked: Question, design: Design, turn: Turn) -> Updates:
         """One of a task's examples; nothing where it has none."""
-        shown = self._show_example(task, id, 1, weights, design, turn) if id else self._clear(task, turn)
+        shown = self._begin(_shipped(task, id), asked, design, turn) if id else self._clear(task, turn)
         return {
             **shown,
             self.example: gr.Radio(**self._examples(task, id)),
             self.label: gr.Radio(**self._classes(task)),
         }
 
-    def _show_example(self, task: str, id: str, label: int, weights: str, design: Design, turn: Turn) -> Updates:
-        return self._begin(lambda: Scene.of_example(example(task, id)), label, weights, design, turn)
+    def _show_example(self, task: str, id: str, design: Design, scene: Scene | None, turn: Turn) -> Updates:
+        return self._begin(_shipped(task, id), _question(scene), design, turn)
 
-    def _show_upload(self, task: str, path: str, label: int, weights: str, design: Design, turn: Turn) -> Updates:
-        updates = self._begin(lambda: Scene.of_upload(task, path), label, weights, design, turn)
+    def _show_upload(self, task: str, path: str, design: Design, scene: Scene | None, turn: Turn) -> Updates:
+        updates = self._begin(lambda: Scene.of_upload(task, path), _question(scene), design, turn)
         return {**updates, self.example: None} if self.scene in updates else updates
 
-    def _begin(self, make: Callable[[], Scene], label: int, weights: str, design: Design, turn: Turn) -> Updates:
+    def _begin(self, make: Callable[[], Scene], asked: Question, design: Design, turn: Turn) -> Updates:
         """Look at another image with the same question; what is wrong with it is said, and the old one stays."""
         try:
-            scene = make().asking(label=label, weights=weights)
+            scene = make().asking(**asked)
         except PlaygroundError as error:
             return {self.message: panels.message(error.text, self.language)}
         return self._predict(design, scene, turn)
@@ -199,14 +202,18 @@ class Page(Layout):
             view = predict(scene, model) if model else View(None, panels.untrained(scene.task))
         except PlaygroundError as error:
             model, view = None, View(None, error.text)
-        waiting = texts.WORKING if model else Text("", "")
         for name in VIEWS:
-            updates |= {self.views[name]: None, self.checks[name]: panels.line(waiting, self.language)}
+            waiting = texts.NO_INSTRUMENT if name == "instrument" and not scene.instrument else texts.WORKING
+            line = panels.line(waiting, self.language) if model else ""
+            updates |= {self.views[name]: None, self.checks[name]: line}
         return updates | {
             self.scene: scene,
             self.about: panels.about(scene.about, scene.source, self.language),
             self.legend: panels.legend(scene.task, scene.picture, self.language),
             self.label: scene.label,
+            self.weights: scene.weights,
+            self.choosers["attribution"]: scene.method,
+            self.choosers["instrument"]: scene.instrument,
             self.views["prediction"]: view.pixels,
             self.checks["prediction"]: panels.line(view.line, self.language),
             self.origin: panels.weights_label(scene.task, scene.weights, model, self.language),
@@ -244,3 +251,12 @@ class Page(Layout):
         for name, slider in self.numbers.items():
             updates[slider] = getattr(design, name)
         return updates
+
+
+def _question(scene: Scene | None) -> Question:
+    """What is asked about the image so far, as far as another image can be asked it."""
+    return {name: getattr(scene, name) for name in ("label", "weights", "method", "instrument")} if scene else {}
+
+
+def _shipped(task: str, id: str) -> Callable[[], Scene]:
+    return lambda: Scene.of_example(example(task, id))

@@ -4,21 +4,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from unet_playground.analysis import Target, attention_maps, effective_field, integrated_gradients
-from unet_playground.analysis.base import Result
-from unet_playground.analysis.watch import stream
+from unet_playground.analysis import Attribution, Target, analyses
+from unet_playground.analysis.base import Result, look
+from unet_playground.analysis.watch import Watch, stream
 from unet_playground.design import Design
-from unet_playground.errors import Text
+from unet_playground.errors import PlaygroundError, Text
 from unet_playground.examples import ShippedImage
 from unet_playground.figures import draw, overlay, to_array
 from unet_playground.images import Picture, read_image
 from unet_playground.inference import ModelStore, Segmentation, prepare, segment
 from unet_playground.model import UNet
+from unet_playground.registry import Entry
 from unet_playground.tasks import Label, tasks
 from unet_playground.training.metrics import Truth, dice
 from unet_playground.ui import texts
@@ -26,6 +28,7 @@ from unet_playground.weights import stores
 
 AUTO = "auto"
 """The weights that are shown unless others are asked for: trained alone where there are such, else shared."""
+FIRST_METHOD = "integrated-gradients"
 LARGEST_EXPLAINED = 1.1e6
 """Pixels of an image beyond which only the mask is computed in the page."""
 
@@ -43,6 +46,8 @@ class Scene:
         point: (row, column) that was clicked; None asks about the whole class.
         label: Number of the class that is asked about.
         weights: `auto`, `shared` or `solo`.
+        method: How the attribution is computed, an analysis with its options.
+        instrument: Another analysis that is looked at besides; None for none.
     """
 
     task: str
@@ -53,6 +58,8 @@ class Scene:
     point: tuple[int, int] | None = None
     label: int = 1
     weights: str = AUTO
+    method: str = FIRST_METHOD
+    instrument: str | None = None
 
     @classmethod
     def of_example(cls, shipped: ShippedImage) -> "Scene":
@@ -81,7 +88,7 @@ class Scene:
         return cls(task, picture, about)
 
     def asking(self, **changes: Any) -> "Scene":
-        """The same image with another `point`, `label` or `weights`."""
+        """The same image with another question: `point`, `label`, `weights`, `method`, `instrument`."""
         return replace(self, **changes)
 
     @property
@@ -153,35 +160,54 @@ def predict(scene: Scene, model: UNet) -> View:
 
 
 def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tuple[str, View]]:
-    """Attention, receptive field and attribution as they get ready: ("attention", view) and so on.
+    """Every view as it gets ready, coarse first: ("attention", view) and so on.
 
     Args:
         scene: The image and what is asked.
         model: The model.
         check: Called between pieces of work; whatever it raises ends them.
     """
+    shown = {"attention": "attention", "field": "receptive-field", "attribution": scene.method}
+    if scene.instrument:
+        shown["instrument"] = scene.instrument
     if scene.picture.height * scene.picture.width > LARGEST_EXPLAINED:
         size = {"width": scene.picture.width, "height": scene.picture.height, "limit": LARGEST_EXPLAINED / 1e6}
-        for name in ("attention", "field", "attribution"):
+        for name in shown:
             yield name, View(None, texts.TOO_LARGE.format(**size))
         return
     image = prepare(scene.picture, model)
-    target = Target(scene.label, scene.point)
-    yield "attention", _view(attention_maps(model, image, target), scene)
-    check()
-    yield "field", _view(effective_field(model, image, target), scene)
-    for final, result in stream(lambda watch: integrated_gradients(model, image, target, watch=watch), check):
-        view = _view(result, scene)
-        line = view.line if final else Text(*(_coarse(view, language) for language in ("en", "zh")))
-        yield "attribution", View(view.pixels, line)
+    for name, method in shown.items():
+        check()
+        try:
+            for view in _looks(scene, model, image, method, check):
+                yield name, view
+        except PlaygroundError as refusal:
+            yield name, View(None, refusal.text)
 
 
-def _view(result: Result, scene: Scene) -> View:
-    return View(to_array(draw(result, scene.picture)), result.check)
+def attribution_methods() -> list[Entry]:
+    """The analyses that attribute a decision to the pixels of the image, in menu order."""
+    return [entry for entry in analyses.entries() if get_type_hints(entry.make).get("return") is Attribution]
 
 
-def _coarse(view: View, language: str) -> str:
-    return texts.COARSE.within(language).format(check=view.line.within(language))
+def instruments() -> list[Entry]:
+    """The analyses that have no view of their own, in menu order."""
+    own = {"attention", "receptive-field", *(entry.id for entry in attribution_methods())}
+    return [entry for entry in analyses.entries() if entry.id not in own]
+
+
+def _looks(scene: Scene, model: UNet, image: Tensor, method: str, check: Callable[[], None]) -> Iterator[View]:
+    """One analysis as it gets ready."""
+    choice = analyses.parse(method)
+    entry, target = analyses[choice.id], Target(scene.label, scene.point)
+
+    def compute(watch: Watch) -> Result:
+        return look(entry, model, image, target, dict(choice.options), truth=scene.truth, watch=watch)
+
+    for final, result in stream(compute, check):
+        line = Text(f"{result.facts.en} {result.check.en}", f"{result.facts.zh}{result.check.zh}")
+        coarse = Text(*(texts.COARSE.within(language).format(check=line.within(language)) for language in ("en", "zh")))
+        yield View(to_array(draw(result, scene.picture)), line if final else coarse)
 
 
 def _facts(scene: Scene, result: Segmentation) -> Iterator[Text]:

@@ -40,6 +40,13 @@ PREDICTION = Text("Prediction", "预测")
 ATTENTION = Text("Attention", "注意力")
 FIELD = Text("Receptive field", "感受野")
 ATTRIBUTION = Text("Attribution", "归因")
+INSTRUMENT = Text("Look closer", "深入查看")
+METHOD = Text("Method", "方法")
+CHOOSE_INSTRUMENT = Text("Instrument", "仪器")
+NO_INSTRUMENT = Text(
+    "Skips, gradient flow, operators, uncertainty, feature maps: each looks at this design on this image.",
+    "跳跃连接、梯度流、算子、不确定性、特征图：每种仪器都针对此图像查看此设计。",
+)
 ASK = Text("Click a pixel to ask about it", "点击一个像素来提问")
 WHOLE_CLASS = Text("Ask about the whole class", "针对整个类别提问")
 CLASS = Text("Class asked about", "提问的类别")

@@ -1,0 +1,153 @@
+"""What scripts can ask the running app: `/options`, `/cost`, `/segment`, `/explain`. They need no session."""
+
+import io
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from html import escape
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import gradio as gr
+import numpy as np
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from unet_playground.analysis import Target, analyses
+from unet_playground.analysis.base import look
+from unet_playground.cost import cost as count
+from unet_playground.cost import times_classic
+from unet_playground.design import Design
+from unet_playground.errors import PlaygroundError
+from unet_playground.figures import draw, to_png
+from unet_playground.images import Picture, encode_mask, read_image
+from unet_playground.inference import prepare
+from unet_playground.inference import segment as run_model
+from unet_playground.model import Origin, UNet
+from unet_playground.registry import catalogues
+from unet_playground.tasks import tasks
+from unet_playground.ui.scene import LARGEST_EXPLAINED, models
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def add_endpoints(lane: dict[str, Any]) -> None:
+    """Add the endpoints to the app that is being built.
+
+    Args:
+        lane: How many run at once, and with what else, as events take it.
+    """
+    with gr.Column(visible=False):
+        file, answer = gr.File(label="image"), gr.File(label="answer")
+        task = gr.Textbox("nuclei", label="task")
+        design, weights = gr.Textbox("", label="design"), gr.Textbox("auto", label="weights")
+        method, label = gr.Textbox("integrated-gradients", label="method"), gr.Number(1, label="label", precision=0)
+        point, whole = gr.JSON(None, label="point"), gr.Checkbox(False, label="whole")
+        numbers, facts = gr.File(label="arrays"), gr.JSON(label="facts")
+        model = [file, task, design, weights]
+        for run, inputs, outputs in (
+            (segment, model, [answer, facts]),
+            (explain, [*model, method, label, point, whole], [answer, numbers, facts]),
+        ):
+            button = gr.Button(run.__name__)
+            button.click(_told(run), inputs, outputs, api_name=run.__name__, **lane)
+    gr.api(_told(options), api_name="options")
+    gr.api(_told(cost), api_name="cost")
+
+
+def options() -> dict[str, list[dict[str, str]]]:
+    """Every slot, task, analysis and preset: id, title and summary of each choice."""
+    return {
+        id: [{"id": one.id, "title": one.title.en, "summary": one.summary.en} for one in catalogue.entries()]
+        for id, catalogue in catalogues.items()
+    }
+
+
+def cost(design: str = "", size: int = 256) -> dict[str, Any]:
+    """Parameters, multiply-adds and bytes of a design link for one image of size x size, 1 to 4096 pixels."""
+    if not 1 <= size <= 4096:
+        raise PlaygroundError(
+            f"size {size} is not possible; a side has 1 to 4096 pixels.", f"size {size} 无效；边长为 1 到 4096 像素。"
+        )
+    read = Design.from_link(design)
+    counted = count(read, size)
+    sums = {name: getattr(counted, name) for name in ("parameters", "macs", "activation_bytes", "training_bytes")}
+    stages = [asdict(stage) for stage in counted.stages]
+    return {"design": read.to_link(), "size": size, "times_classic": times_classic(read), **sums, "stages": stages}
+
+
+def segment(file: str | None, task: str, design: str, weights: str) -> tuple[str, dict[str, Any]]:
+    """The mask of an image as a PNG of class numbers, of the image's own height and width, and facts on it."""
+    picture, model = _picture(file), models().get(tasks[task].id, Design.from_link(design), weights)
+    mask = run_model(picture, model).mask
+    classes = [one.title.en for one in tasks[task].make.labels]
+    pixels = {name: int((mask == number).sum()) for number, name in enumerate(classes)}
+    return _cached(encode_mask(mask), "mask.png"), {**_facts(model), "classes": classes, "pixels": pixels}
+
+
+def explain(
+    file: str | None, task: str, design: str, weights: str, method: str, label: int, point: Any, whole: bool
+) -> tuple[str, str, dict[str, Any]]:
+    """One analysis of an image: its picture, its arrays (.npz) and its main numbers with their check."""
+    choice, target = analyses.parse(method), Target(int(label), _point(point), whole)
+    picture, model = _picture(file), models().get(tasks[task].id, Design.from_link(design), weights)
+    if picture.height * picture.width > LARGEST_EXPLAINED:
+        raise PlaygroundError(
+            f"This image is {picture.width} x {picture.height} px; analyses take up to {LARGEST_EXPLAINED / 1e6} Mpx. "
+            "Crop it.",
+            f"此图像为 {picture.width} × {picture.height} 像素；分析最多支持 {LARGEST_EXPLAINED / 1e6} Mpx，请裁剪。",
+        )
+    entry = analyses[choice.id]
+    result = look(entry, model, prepare(picture, model), target, dict(choice.options))
+    arrays = io.BytesIO()
+    np.savez(arrays, **result.arrays())
+    facts = {**_facts(model), "method": str(choice), "facts": result.facts.en, "check": result.check.en}
+    return (
+        _cached(to_png(draw(result, picture)), f"{entry.id}.png"),
+        _cached(arrays.getvalue(), f"{entry.id}.npz"),
+        facts,
+    )
+
+
+def _told(run: Callable[P, R]) -> Callable[P, R]:
+    """The same endpoint, whose refusals reach the caller as one sentence."""
+
+    @wraps(run)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return run(*args, **kwargs)
+        except PlaygroundError as error:
+            raise gr.Error(escape(error.text.en), print_exception=False) from None
+
+    return guarded
+
+
+def _picture(file: str | None) -> Picture:
+    """What was sent; it is read once and removed."""
+    if file is None:
+        raise PlaygroundError(
+            "No image was sent; send a PNG, JPEG or TIFF file.", "没有收到图像；请发送 PNG、JPEG 或 TIFF。"
+        )
+    try:
+        return read_image(file)
+    finally:
+        Path(file).unlink(missing_ok=True)
+
+
+def _point(given: Any) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    if isinstance(given, list) and len(given) == 2 and all(isinstance(one, int) for one in given):
+        return given[0], given[1]
+    raise PlaygroundError("point is [row, column] in pixels, or null.", "point 为 [行, 列]（像素），或 null。")
+
+
+def _facts(model: UNet) -> dict[str, Any]:
+    origin: Origin = model.origin  # type: ignore[assignment]
+    return {"task": origin.task, "design": model.design.to_link(), "weights": origin.weights}
+
+
+def _cached(content: bytes, name: str) -> str:
+    """A file that the app serves for a few minutes and then deletes."""
+    return save_bytes_to_cache(content, name, get_upload_folder())
