@@ -1,9 +1,13 @@
 """Taps see everything by name, change nothing unless asked, and belong to one call."""
 
+from collections.abc import Sequence
+
+import pytest
 import torch
 from torch import Tensor
 
 from unet_playground import Design, UNet
+from unet_playground.parts import skips
 from unet_playground.taps import IGNORE, Freeze, Tape
 
 DESIGN = Design(depth=2, width=4, attention="cbam/spatial", skip="attention-gate", up="deformable")
@@ -95,3 +99,27 @@ def test_a_frozen_network_is_one_whose_gates_are_open_and_offsets_zero():
             if "predictor" in name or "score" in name:
                 parameter.zero_()
     torch.testing.assert_close(network(image), frozen, rtol=0, atol=1e-12)
+
+
+class _Crossing(Tape):
+    """Keeps what leaves the encoder and hands on nothing of it."""
+
+    def crossing(self, encoded: Sequence[Tensor]) -> Sequence[Tensor]:
+        self.shapes = [tuple(one.shape[1:]) for one in encoded]
+        return [torch.zeros_like(one) for one in encoded]
+
+
+@pytest.mark.parametrize("skip", skips)
+@pytest.mark.parametrize("down", ["max-pool", "none"])
+def test_everything_that_the_logits_know_of_the_image_crosses_where_the_tap_is_told(skip: str, down: str):
+    network = _moved(Design(depth=2, width=4, skip=skip, down=down))
+    tap = _Crossing()
+    assert torch.equal(network(_image(), tap), network(_image(), tap))
+    if down == "max-pool":
+        assert tap.shapes == [(4, 12, 12), (8, 6, 6), (16, 3, 3)]
+
+
+def test_a_tap_below_a_place_is_told_what_crosses_as_well():
+    tap = _Crossing()
+    network, image = _moved(DESIGN), _image()
+    assert torch.equal(network(image, tap.within("part")), network(image, tap))

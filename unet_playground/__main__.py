@@ -71,7 +71,13 @@ def build_parser() -> Parser:
     segment.add_argument("--out", required=True, help="PNG of class numbers, of the input's height and width")
     segment.add_argument("--probability", help=".npy of float32 (classes, h, w)")
 
-    explain = _command(subparsers, looking.explain)
+    _add_explain(_command(subparsers, looking.explain))
+    _add_training(subparsers)
+    _add_measured(subparsers)
+    return parser
+
+
+def _add_explain(explain: Parser) -> None:
     _add_model(explain)
     explain.add_argument("file", help="PNG, JPEG or TIFF")
     explain.add_argument(
@@ -86,10 +92,6 @@ def build_parser() -> Parser:
     explain.add_argument("--truth", metavar="FILE", help="label image, where the analysis can use the truth")
     explain.add_argument("--other", metavar="FILE", help="a second image, where the analysis compares")
     explain.add_argument("--out", required=True, help="folder for PNG, .npy and text")
-
-    _add_training(subparsers)
-    _add_measured(subparsers)
-    return parser
 
 
 def _add_training(subparsers: "argparse._SubParsersAction[Parser]") -> None:

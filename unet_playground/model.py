@@ -170,7 +170,8 @@ class UNet(nn.Module):
             features = stage(features, tap.within(f"encoder.{level}"))
             encoded.append(features)
         deepest = tap("bottleneck", _attend(self.bottleneck, features, tap.within(f"bottleneck.{self.design.depth}")))
-        passage = Passage([*encoded[:-1], deepest], [deepest])
+        handed = tap.crossing([*encoded[:-1], deepest])
+        passage = Passage(handed, [handed[-1]])
         stages: list[DecoderStage] = [*self.decoder.values()]  # type: ignore[list-item]
         for stage in reversed(stages):
             passage.decoded.append(stage(passage, tap))

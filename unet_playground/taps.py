@@ -7,7 +7,7 @@ A tap also returns the tensor that the network goes on with, so the same names s
 (receptive fields) and, later, to cut or scale a skip.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -40,6 +40,17 @@ class Tap:
             rest: The value at which sampling is that of a plain convolution.
         """
         return values
+
+    def crossing(self, encoded: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Everything that leaves the encoder for the decoder: the features of every level, the bottleneck last.
+
+        Every way from the image to the logits leads through exactly one of them, whatever the skips make of them, so
+        whoever replaces all of them cuts the logits off from the image.
+
+        Args:
+            encoded: (n, channels, *sides) each, finest first.
+        """
+        return encoded
 
     def within(self, place: str) -> "Tap":
         """The same tap, telling names below `place`."""
@@ -134,6 +145,9 @@ class Below(Tap):
 
     def sampling(self, name: str, values: Tensor, rest: float) -> Tensor:
         return self.tap.sampling(self._full(name), values, rest)
+
+    def crossing(self, encoded: Sequence[Tensor]) -> Sequence[Tensor]:
+        return self.tap.crossing(encoded)
 
     def within(self, place: str) -> Tap:
         return Below(self.tap, self._full(place))

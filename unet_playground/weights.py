@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +26,6 @@ FORMAT = 2
 SHARD = 9_000_000
 """Bytes of weights in one file; hosts of code refuse larger files."""
 
-# The seed of fresh weights is a global of PyTorch.
 _seeding = threading.Lock()
 
 
@@ -104,6 +104,14 @@ def checkpoint_root() -> Path:
     return Path(os.environ.get("UNET_PLAYGROUND_CHECKPOINTS") or default)
 
 
+@contextmanager
+def seeded(seed: int = 0) -> Iterator[None]:
+    """Fresh weights made inside are those of a seed: one at a time, because the seed is a global of PyTorch."""
+    with _seeding, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
 def stores(task: str) -> Iterator[WeightStore]:
     """Every set of weights of a task, designs trained alone first."""
     found = []
@@ -141,8 +149,7 @@ def load(task: str, design: Design, weights: str = "auto") -> UNet:
             f"There are no {weights} weights for {task} with {design.to_link()}; choose weights=auto or train them.",
             f"{task} 没有适用于 {design.to_link()} 的 {weights} 权重；请用 weights=auto 或先训练。",
         )
-    with _seeding, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded():
         network = UNet(design, made.channels, len(made.labels))
     return _frozen(network, Origin(task, "untrained", ""))
 

@@ -27,16 +27,16 @@ class Known(UNet):
 
 
 class Failing(UNet):
-    """Breaks at its second call."""
+    """Breaks at its call number `at`, never by default, and counts its calls."""
 
-    def __init__(self, design: Design):
+    def __init__(self, design: Design, at: int | None = None):
         super().__init__(design)
-        self.calls = 0
+        self.calls, self.at = 0, at
         self.origin = Origin("nuclei", "untrained", "")
 
     def forward(self, image: Tensor, tap: Tap = IGNORE) -> Tensor:
         self.calls += 1
-        if self.calls > 1:
+        if self.calls == self.at:
             raise RuntimeError("injected")
         return super().forward(image, tap)
 

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from tests.analysis.models import loaded
-from unet_playground import Design, UNet
+from unet_playground import Design, PlaygroundError, UNet
 from unet_playground.analysis import AttentionMaps, Target, attention_maps
-from unet_playground.analysis.attention import AttentionMap
+from unet_playground.analysis.attention import AttentionMap, Replace, Replaced
+from unet_playground.analysis.grad_cam import class_activation
+from unet_playground.analysis.watch import Watch
 from unet_playground.taps import Tape
 
 SHAPES = {0: (13, 10), 1: (7, 5), 2: (4, 3)}
@@ -41,14 +43,14 @@ def test_the_gates_of_a_skip_are_reported_beside_those_of_the_attention():
     assert names == {"gate.0.alpha", "gate.1.alpha", "skip.0.channel", "skip.1.channel"}
 
 
-@pytest.mark.parametrize("design", [Design(depth=2, width=4, attention="cbam/spatial", skip="attention-gate")], ids=str)
-def test_values_lie_within_the_range_of_their_gate(design: Design):
-    for one in _maps(design).maps:
+def test_values_lie_within_the_range_of_their_gate():
+    for one in _maps(Design(depth=2, width=4, attention="cbam/spatial", skip="attention-gate")).maps:
         assert one.top == (2 if one.name == "skip.1.spatial" else 1)
         assert one.values.min() >= 0
         assert one.values.max() <= one.top
         assert np.ptp(one.values) > 0
-        assert 0 <= one.flattened_dice <= 1
+        assert list(one.replaced) == ["mean", "ones", "shuffle"]
+        assert all(0 <= other.agreement <= 1 and other.change is None for other in one.replaced.values())
 
 
 def test_values_are_those_of_the_network():
@@ -58,24 +60,27 @@ def test_values_are_those_of_the_network():
         np.testing.assert_array_equal(one.values.ravel(), trace.gates[one.name].values.flatten().numpy())
 
 
-def test_a_constant_gate_changes_nothing_when_flattened():
-    design = Design(depth=2, width=WIDTH, attention="spatial")
-    fresh = UNet(design).requires_grad_(False).eval()
-    fresh.origin = loaded(design).origin
-    result = _maps(design, fresh)
-    assert [one.flattened_dice for one in result.maps] == [1, 1]
+def test_a_gate_that_is_one_everywhere_changes_nothing_and_is_said_to():
+    fresh = UNet(Design(depth=2, width=WIDTH, attention="spatial")).requires_grad_(False).eval()
+    result = attention_maps(fresh, torch.rand(1, 3, 13, 10), Target())
+    assert [one.changes for one in result.maps] == [False, False]
+    assert [other.agreement for one in result.maps for other in one.replaced.values()] == [1] * 6
     assert "No gate changes the mask" in result.check.en
 
 
-class _Mean(Tape):
-    """Replaces one gate by its mean."""
+class _Instead(Tape):
+    """Puts something else in the place of one gate."""
+
+    def __init__(self, name: str, values: Tensor):
+        super().__init__()
+        self.name, self.values = name, values
 
     def gate(self, name: str, gate: Tensor, top: float = 1.0) -> Tensor:
-        kept = super().gate(name, gate, top)
-        return torch.full_like(kept, float(kept.mean())) if self.wanted(name) else kept
+        return self.values.expand_as(gate) if name == self.name else gate
 
 
-def test_flattening_compares_the_mask_with_and_without_the_pattern_of_each_gate():
+def _sensitive() -> tuple[UNet, Tensor]:
+    """A network whose mask hangs on its gates, and an image that it calls half a nucleus."""
     network, image = loaded(Design(depth=1, width=WIDTH, attention="cbam")), torch.rand(1, 3, 16, 16)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -83,21 +88,67 @@ def test_flattening_compares_the_mask_with_and_without_the_pattern_of_each_gate(
                 parameter.mul_(20)
         logits = network(image)[0]
         network.head.bias[1] -= (logits[1] - logits[0]).median() + 1e-4  # type: ignore[index]
-        mask = network(image).argmax(1)[0].numpy() == 1
-    maps = attention_maps(network, image, Target()).maps
+    return network, image
+
+
+def _mask(network: UNet, image: Tensor, tap: Tape) -> np.ndarray:
+    with torch.no_grad():
+        return network(image, tap).argmax(1)[0].numpy() == 1
+
+
+def _dice(one: np.ndarray, other: np.ndarray) -> float:
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+
+def test_each_gate_is_replaced_by_its_mean_by_ones_and_by_its_own_values_in_another_order():
+    network, image = _sensitive()
+    truth = (torch.rand(16, 16) > 0.5).numpy().astype(np.uint8)
+    tape = Tape()
+    mask = _mask(network, image, tape)
+    maps = attention_maps(network, image, Target(), truth=truth).maps
     assert len(maps) == 2
     for one in maps:
-        with torch.no_grad():
-            flat = network(image, _Mean(lambda name, own=one.name: name == own)).argmax(1)[0].numpy() == 1
-        assert one.flattened_dice == pytest.approx(2 * (mask & flat).sum() / (mask.sum() + flat.sum()), abs=1e-12)
-        assert one.flattened_dice < 1
+        gate = tape.gates[one.name].values
+        order = torch.randperm(gate.numel(), generator=torch.Generator().manual_seed(0))
+        shuffled = gate.flatten()[order].view_as(gate)
+        assert not torch.equal(shuffled, gate)
+        replacements = {"mean": gate.mean(), "ones": torch.ones(()), "shuffle": shuffled}
+        for by, values in replacements.items():
+            other = _mask(network, image, _Instead(one.name, values))
+            found = one.replaced[by]
+            assert found.agreement == pytest.approx(_dice(mask, other), abs=1e-12)
+            assert found.change == pytest.approx(_dice(other, truth == 1) - _dice(mask, truth == 1), abs=1e-12)
+        assert one.changes
+        assert one.kept == min(other.agreement for other in one.replaced.values())
 
 
-def test_a_design_without_attention_has_no_maps_and_says_so():
-    result = _maps(Design(depth=1, width=WIDTH))
-    assert result.maps == ()
-    assert result.arrays() == {}
-    assert result.check.en == "This design has no attention."
+def test_a_spatial_shuffle_keeps_the_values_and_moves_the_pixels_a_channel_shuffle_the_channels():
+    pixels, channels = torch.rand(1, 1, 5, 4), torch.rand(1, 7, 1, 1)
+    for gate in (pixels, channels):
+        shuffled = Replace("a", "shuffle").gate("a", gate)
+        assert shuffled.shape == gate.shape
+        assert not torch.equal(shuffled, gate)
+        assert torch.equal(shuffled.flatten().sort().values, gate.flatten().sort().values)
+        assert Replace("b", "shuffle").gate("a", gate) is gate
+
+
+def test_maps_are_shown_before_the_check_which_takes_three_passes_a_gate():
+    shown: list[AttentionMaps] = []
+    pauses: list[None] = []
+
+    class Seen(Watch):
+        def between(self) -> None:
+            pauses.append(None)
+
+        def show(self, result: AttentionMaps) -> None:
+            shown.append(result)
+
+    network, image = loaded(Design(depth=2, width=WIDTH, attention="cbam")), torch.rand(1, 3, 13, 10)
+    result = attention_maps(network, image, Target(), watch=Seen())
+    assert len(shown) == 1
+    assert "No gate has been replaced yet" in shown[0].check.en
+    assert [one.name for one in shown[0].maps] == [one.name for one in result.maps]
+    assert len(pauses) == 3 * len(result.maps) == 12
 
 
 @pytest.mark.parametrize("side", [3, 16])
@@ -106,12 +157,56 @@ def test_the_modulation_of_sampling_points_is_no_attention(side: int):
     assert attention_maps(loaded(design), torch.rand(1, 3, side, side), Target()).maps == ()
 
 
-def test_the_check_names_the_gate_that_matters_most():
-    values = np.ones((2, 2), np.float32)
-    result = AttentionMaps(
-        (AttentionMap("skip.0.spatial", values, 1.0, 0.9), AttentionMap("gate.1.alpha", values, 1.0, 0.625))
-    )
-    assert "gate.1.alpha" in result.check.en
-    assert "0.625" in result.check.en
+def test_a_design_without_attention_shows_grad_cam_and_calls_it_so():
+    network, image = loaded(Design(depth=2, width=WIDTH)), torch.rand(1, 3, 13, 10)
+    result = attention_maps(network, image, Target(1, (6, 5)))
+    assert result.maps == ()
+    assert result.activation is not None
+    assert result.activation.place == "bottleneck"
+    assert result.activation.values.shape == (4, 3)
+    expected = class_activation(network, image, Target(1, (6, 5)), "bottleneck")
+    np.testing.assert_allclose(result.activation.values * result.activation.largest, expected, rtol=0, atol=1e-6)
+    assert list(result.arrays()) == ["grad-cam.bottleneck"]
+    assert "No attention in this design. Seg-Grad-CAM of bottleneck" in result.facts.en
+    assert "no attention" in result.check.en
+
+
+def test_grad_cam_is_the_rectified_sum_of_features_weighed_by_their_mean_gradient():
+    network, image = loaded(Design(depth=2, width=WIDTH)).double(), torch.rand(1, 3, 13, 10, dtype=torch.float64)
+    tape = Tape(lambda name: name == "decoder.1")
+    logits = network(image.clone().requires_grad_(), tape)
+    mask = logits[0].argmax(0) == 1
+    feature = tape.features["decoder.1"]
+    (gradient,) = torch.autograd.grad(logits[0, 1][mask].sum(), feature)
+    expected = np.zeros((7, 5))
+    for channel in range(feature.shape[1]):
+        expected += float(gradient[0, channel].mean()) * feature[0, channel].detach().numpy()
+    found = class_activation(network, image, Target(1), "decoder.1")
+    np.testing.assert_allclose(found, np.maximum(expected, 0), rtol=1e-5, atol=1e-6)
+    assert found.any()
+
+
+def test_grad_cam_of_a_class_that_is_nowhere_is_nothing():
+    network = loaded(Design(depth=1, width=WIDTH))
+    with torch.no_grad():
+        network.head.bias[0] += 100  # type: ignore[index]
+    result = attention_maps(network, torch.rand(1, 3, 9, 9), Target(1))
+    assert result.activation is not None
+    assert not result.activation.values.any()
+
+
+def test_grad_cam_of_a_place_that_does_not_exist_is_refused():
+    with pytest.raises(PlaygroundError, match=r'no place "encoder.5"'):
+        attention_maps(loaded(Design(depth=1, width=4)), torch.rand(1, 3, 9, 9), Target(), stage="encoder", level=5)
+
+
+def test_the_check_names_the_gate_that_matters_most_and_counts_those_that_do_not():
+    values, same = np.ones((2, 2), np.float32), Replaced(1.0, 0.0)
+    idle = AttentionMap("skip.0.spatial", values, 1.0, {"mean": same, "ones": same, "shuffle": same})
+    busy = AttentionMap("gate.1.alpha", values, 1.0, {"mean": same, "ones": Replaced(0.625, -0.12), "shuffle": same})
+    result = AttentionMaps(Target(), (idle, busy))
+    for words in ("gate.1.alpha by ones", "0.625", "-0.120", "1 of 2 gates change nothing"):
+        assert words in result.check.en
     assert "gate.1.alpha" in result.check.zh
-    assert set(result.arrays()) == {"skip.0.spatial", "gate.1.alpha"}
+    assert {"skip.0.spatial", "gate.1.alpha"} < set(result.arrays())
+    assert "skip.0.spatial 1.00-1.00" in result.facts.en

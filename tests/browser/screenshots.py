@@ -8,7 +8,7 @@ from tests.browser.app import ROOT, chromium, started
 
 OUT = ROOT / "docs" / "screenshots"
 DESIGN = "?skip=attention-gate&attention=cbam&up=deformable"
-DONE = "() => /32/.test(document.querySelector('#attribution-check')?.innerText ?? '')"
+DONE = "() => /^(?!Coarse|粗略).*(steps|步)/.test(document.querySelector('#attribution-check')?.innerText.trim() ?? '')"
 
 
 def main() -> None:

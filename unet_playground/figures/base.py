@@ -6,7 +6,8 @@ from functools import singledispatch
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
@@ -16,6 +17,9 @@ SIDE = 4.6
 """Inches of a square figure."""
 DPI = 130
 SMALL = 9
+BLUE, ORANGE, PLUM, TEAL = "#1b5fd0", "#c75b00", "#a02c78", "#0a7a73"
+BLUE_ORANGE = LinearSegmentedColormap.from_list("blue-orange", [BLUE, "#ffffff", ORANGE])
+"""For what has a sign; symmetric around 0."""
 
 
 @singledispatch
@@ -56,7 +60,7 @@ def gray(picture: Picture) -> NDArray[np.float32]:
     return np.clip((pixels - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
 
 
-def color_bar(figure: Figure, shown: AxesImage, axes: Axes | list[Axes], label: str) -> None:
+def color_bar(figure: Figure | SubFigure, shown: AxesImage, axes: Axes | list[Axes], label: str) -> None:
     """A colour bar below the axes; its label says what is shown and in what range."""
     bar = figure.colorbar(shown, ax=axes, orientation="horizontal", fraction=0.05, pad=0.02, aspect=30)
     bar.set_label(label, fontsize=SMALL)

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 import numpy as np
+from gradio.events import api
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
@@ -47,13 +48,13 @@ def add_endpoints(lane: dict[str, Any]) -> None:
         numbers, facts = gr.File(label="arrays"), gr.JSON(label="facts")
         model = [file, task, design, weights]
         for run, inputs, outputs in (
-            (segment, model, [answer, facts]),
-            (explain, [*model, method, label, point, whole], [answer, numbers, facts]),
+            (_told(segment), model, [answer, facts]),
+            (_told(explain), [*model, method, label, point, whole], [answer, numbers, facts]),
         ):
             button = gr.Button(run.__name__)
-            button.click(_told(run), inputs, outputs, api_name=run.__name__, **lane)
-    gr.api(_told(options), api_name="options")
-    gr.api(_told(cost), api_name="cost")
+            button.click(run, inputs, outputs, api_name=run.__name__, **lane)
+    api(_told(options), api_name="options")
+    api(_told(cost), api_name="cost")
 
 
 def options() -> dict[str, list[dict[str, str]]]:

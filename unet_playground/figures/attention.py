@@ -1,0 +1,93 @@
+"""The view of what gates let pass, and of what a design without gates looks at."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from unet_playground.analysis.attention import Activation, AttentionMap, AttentionMaps
+from unet_playground.figures.base import PLUM, SIDE, SMALL, color_bar, draw, gray, new_figure
+from unet_playground.images import Picture
+
+OUTLINE = "#00c8ff"
+
+
+@draw.register
+def draw_attention(result: AttentionMaps, picture: Picture) -> Figure:
+    """Every gate, a row per level: maps of places in inferno, weights of channels as bars, from 0 to the gate's top.
+
+    Above each its check: the mask's Dice with itself under the replacement that changes it most.
+    """
+    if result.activation is not None:
+        return _activation(result, result.activation, picture)
+    kinds = len({one.kind for one in result.maps})
+    columns = kinds if kinds > 1 else math.ceil(math.sqrt(len(result.maps)))
+    rows = math.ceil(len(result.maps) / columns)
+    figure, axes = new_figure(rows, columns)
+    figure.set_size_inches(SIDE, max(SIDE, 1 + rows * (0.5 + 0.85 * SIDE / columns)))
+    shown, top = None, max(one.top for one in result.maps)
+    outline = gray(picture)
+    for one, panel in zip(result.maps, axes.flat, strict=False):
+        panel.set_title(f"{one.name}\n{_said(one)}", fontsize=SMALL - 2 if columns > 2 else SMALL - 1, pad=3)
+        if one.spatial:
+            shown = _over(panel, outline, one.values, "inferno", top)
+        else:
+            _bars(panel, one.values, top)
+    if shown is not None:
+        color_bar(figure, shown, list(axes.flat), f"factor, 0 to {top:g}; lines: outlines in the image")
+    figure.suptitle("What each gate lets pass; the mask's Dice with\nitself when that is replaced", fontsize=SMALL + 1)
+    return figure
+
+
+def _said(one: AttentionMap) -> str:
+    """The outcome of a gate's check in a few words."""
+    if not one.replaced:
+        return "not checked yet"
+    if not one.changes:
+        return "changes nothing"
+    by = min(one.replaced, key=lambda name: one.replaced[name].agreement)
+    return f"{by}: Dice {one.kept:.3f}"
+
+
+def _activation(result: AttentionMaps, one: Activation, picture: Picture) -> Figure:
+    figure, axes = new_figure()
+    panel = axes[0, 0]
+    shown = _over(panel, gray(picture), one.values, "viridis", 1.0)
+    panel.set_title(
+        f"No attention in this design. Instead: Seg-Grad-CAM of\n{one.place}, class {result.target.label}, "
+        f"{result.target.text.en}",
+        fontsize=SMALL,
+    )
+    color_bar(figure, shown, panel, f"evidence for the class, 0 to 1 of its largest ({one.largest:.3g})")
+    return figure
+
+
+def _over(panel: Axes, image: NDArray[np.float32], values: NDArray[np.float32], map: str, top: float) -> AxesImage:
+    """A map in its own pixels, where they lie in the image, whose outlines are drawn over it."""
+    (height, width), (rows, columns) = image.shape, values.shape
+    scale = 2 ** round(math.log2(max(height / rows, width / columns)))
+    extent = (-0.5, columns * scale - 0.5, rows * scale - 0.5, -0.5)
+    shown = panel.imshow(values, cmap=map, vmin=0, vmax=top, interpolation="nearest", extent=extent)
+    if image.min() < 0.5 < image.max() and min(height, width) > 1:
+        panel.contour(_smooth(image), levels=[0.5], colors=[OUTLINE], linewidths=0.5)
+    panel.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    return shown
+
+
+def _smooth(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means over 5 x 5 pixels, so that outlines are few; the middle between dark and bright becomes 0.5."""
+    padded = np.pad(image, 2, mode="edge")
+    mean = np.lib.stride_tricks.sliding_window_view(padded, (5, 5)).mean((2, 3))
+    low, high = float(mean.min()), float(mean.max())
+    return ((mean - low) / max(high - low, 1e-6)).astype(np.float32)
+
+
+def _bars(panel: Axes, values: NDArray[np.float32], top: float) -> None:
+    panel.set_axis_on()
+    panel.bar(range(len(values)), values, width=1.0, color=PLUM)
+    panel.set(ylim=(0, top), xticks=[], yticks=[0, top])
+    panel.set_xlabel(f"{len(values)} channels", fontsize=SMALL - 2, labelpad=1)
+    panel.tick_params(labelsize=SMALL - 2)
