@@ -110,13 +110,24 @@ def test_segment_says_when_weights_are_untrained(capsys: Capture, image: Path, t
     assert answer["weights"] == "untrained"
 
 
+FITTING: dict[str, list[object]] = {"deep-lift": [*SMALL], "disagreement": []}
+"""For methods that do not fit any design: one without gates; one that a bank serves."""
+
+
 @pytest.mark.parametrize("method", catalogues["analysis"])
 @pytest.mark.parametrize("point", [(), ("--point", 3, 20)])
 def test_explain_writes_picture_numbers_and_text(
-    capsys: Capture, image: Path, tmp_path: Path, checkpoints: Path, method: str, point: tuple[object, ...]
+    capsys: Capture,
+    image: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    method: str,
+    point: tuple[object, ...],
 ):
     out = tmp_path / "explained"
-    words = ["--attention", "cbam", "--method", method, "--out", out, *SMALL, *point]
+    words = [*FITTING.get(method, ["--attention", "cbam", *SMALL]), "--method", method, "--out", out, *point]
+    if SMALL[0] in words:
+        request.getfixturevalue("checkpoints")
     answer = _answer(capsys, "explain", image, "--task", "nuclei", *words)
     assert answer["method"] == method
     assert answer["target"] == {"class": 1, "point": list(point[1:]) or None, "whole": False, "region": None}
@@ -201,6 +212,9 @@ REFUSED = [
         "ends before it begins",
     ),
     (["explain", "{image}", *SEGMENT, "--method", "attention", "--region", "0", "0", "99", "9"], "outside the image"),
+    (["explain", "{image}", *SEGMENT, "--method", "deep-lift", "--attention", "se"], "DeepLIFT has no rule"),
+    (["explain", "{image}", *SEGMENT, "--method", "surgery(treatment=swap)"], "second image"),
+    (["explain", "{image}", *SEGMENT, "--method", "disagreement"], "no trained bank"),
     (["explain", "{image}", *SEGMENT, "--method", "attention", "--truth", "{text}"], "other kinds are not read"),
     (["explain", "{image}", *SEGMENT, "--method", "integrated-gradients(steps=one)"], "steps can be"),
     (["evaluate", "--task", "nuclei", "--images", "{tmp}/secret-folder", "--labels", "{tmp}/no"], "no folder no"),
