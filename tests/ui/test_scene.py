@@ -1,5 +1,6 @@
 """What is computed for the page, on every task: one channel or three, two classes or three, tiny and large."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from unet_playground.examples import example, examples_of
 from unet_playground.model import Origin
 from unet_playground.tasks import tasks
 from unet_playground.ui import scene as scenes
-from unet_playground.ui.scene import Scene, explain, model_for, predict
+from unet_playground.ui.scene import Scene, attribution_methods, explain, instruments, model_for, predict
 from unet_playground.weights import Card, write
 
 DESIGN = Design(depth=2, width=4, attention="cbam", skip="attention-gate")
+CJK = re.compile(r"[\u4e00-\u9fff]")
 each_task = pytest.mark.parametrize("task", catalogues["task"])
 Install = Callable[..., str]
 
@@ -67,7 +69,39 @@ def test_every_view_of_every_class_is_there_on_a_tiny_picture(task: str, point: 
         for view in views.values():
             assert view.pixels is not None
             assert np.ptp(view.pixels) > 0
-            assert view.line.en
+            assert view.line.en.endswith(".")
+            assert view.facts is not None
+
+
+@pytest.mark.parametrize("instrument", [entry.id for entry in instruments()])
+def test_every_instrument_has_a_view_or_a_sentence_in_both_languages(instrument: str, put: Install):
+    put("nuclei")
+    scene = _scene("nuclei", truth=np.ones((35, 36), np.uint8)).asking(instrument=instrument)
+    model = model_for(scene, DESIGN)
+    assert model is not None
+    view = dict(explain(scene, model, lambda: None))["instrument"]
+    assert CJK.search(view.line.zh)
+    assert not CJK.search(view.line.en)
+    assert (view.pixels is None) == (view.facts is None)
+
+
+@pytest.mark.parametrize("method", [entry.id for entry in attribution_methods()])
+def test_every_method_of_attribution_can_be_chosen(method: str, put: Install):
+    put("nuclei", design=Design(depth=2, width=4))
+    scene = _scene("nuclei").asking(method=method, point=(17, 17))
+    model = model_for(scene, Design(depth=2, width=4))
+    assert model is not None
+    view = dict(explain(scene, model, lambda: None))["attribution"]
+    assert view.pixels is not None
+
+
+def test_a_method_that_does_not_fit_says_so_in_its_place(put: Install):
+    put("nuclei")
+    model = model_for(_scene("nuclei"), DESIGN)
+    assert model is not None
+    views = dict(explain(_scene("nuclei").asking(method="deep-lift"), model, lambda: None))
+    assert "DeepLIFT has no rule" in views["attribution"].line.en
+    assert views["field"].pixels is not None
 
 
 def test_another_class_gets_another_answer(put: Install):

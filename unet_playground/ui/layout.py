@@ -98,10 +98,12 @@ class Layout:
         with gr.Row(elem_id="judged"):
             with gr.Row(elem_id="views"):
                 for name, title in {"prediction": texts.PREDICTION, **VIEWS}.items():
-                    self._build_view(name, say(title))
+                    if name != "instrument":
+                        self._build_view(name, say(title))
             with gr.Column(elem_id="side", min_width=260):
                 self._build_question(task)
                 self.cost = gr.HTML(panels.cost_table(Design(), task, self.language), elem_id="cost", padding=False)
+        self._build_view("instrument", say(texts.INSTRUMENT))
 
     def _build_question(self, task: str) -> None:
         """Which weights answer, and about which class."""

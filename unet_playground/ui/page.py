@@ -229,7 +229,7 @@ class Page(Layout):
                 return
             for name, view in explain(scene, model, check):
                 check()  # no picture of the choice before under the new one
-                yield {self.views[name]: view.pixels, self.checks[name]: panels.line(view.line, self.language)}
+                yield {self.views[name]: view.pixels, self.checks[name]: panels.read_out(view, self.language)}
         except Superseded:
             return
         except PlaygroundError as error:

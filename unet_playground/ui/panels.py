@@ -16,6 +16,7 @@ from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import datasets
 from unet_playground.ui import texts
+from unet_playground.ui.scene import View
 from unet_playground.weights import stores
 
 CRISP = 300
@@ -47,6 +48,14 @@ def line(text: Text | str, language: str) -> str:
     """A small line under a picture or a slot."""
     words = text if isinstance(text, str) else text.within(language)
     return f'<p class="line">{escape(words)}</p>'
+
+
+def read_out(view: View, language: str) -> str:
+    """What stands under a picture: its check, and its main numbers in words for those who want or need them."""
+    facts = view.facts.within(language) if view.facts else ""
+    title = texts.IN_WORDS.within(language)
+    more = f"<details><summary>{title}</summary>{line(facts, language)}</details>" if facts else ""
+    return line(view.line, language) + more
 
 
 def slot_line(design: Design, slot: str, language: str) -> str:

@@ -125,10 +125,11 @@ class Turn:
 
 @dataclass(frozen=True)
 class View:
-    """One finished picture: RGB pixels (h, w, 3) and a line beneath."""
+    """One finished picture: RGB pixels (h, w, 3), a line beneath, and its main numbers in words."""
 
     pixels: NDArray[np.uint8] | None
     line: Text
+    facts: Text | None = None
 
 
 @cache
@@ -205,9 +206,9 @@ def _looks(scene: Scene, model: UNet, image: Tensor, method: str, check: Callabl
         return look(entry, model, image, target, dict(choice.options), truth=scene.truth, watch=watch)
 
     for final, result in stream(compute, check):
-        line = Text(f"{result.facts.en} {result.check.en}", f"{result.facts.zh}{result.check.zh}")
-        coarse = Text(*(texts.COARSE.within(language).format(check=line.within(language)) for language in ("en", "zh")))
-        yield View(to_array(draw(result, scene.picture)), line if final else coarse)
+        check_en, check_zh = result.check.en, result.check.zh
+        coarse = Text(texts.COARSE.en.format(check=check_en), texts.COARSE.zh.format(check=check_zh))
+        yield View(to_array(draw(result, scene.picture)), result.check if final else coarse, result.facts)
 
 
 def _facts(scene: Scene, result: Segmentation) -> Iterator[Text]:

@@ -43,6 +43,7 @@ ATTRIBUTION = Text("Attribution", "归因")
 INSTRUMENT = Text("Look closer", "深入查看")
 METHOD = Text("Method", "方法")
 CHOOSE_INSTRUMENT = Text("Instrument", "仪器")
+IN_WORDS = Text("In words", "文字说明")
 NO_INSTRUMENT = Text(
     "Skips, gradient flow, operators, uncertainty, feature maps: each looks at this design on this image.",
     "跳跃连接、梯度流、算子、不确定性、特征图：每种仪器都针对此图像查看此设计。",
