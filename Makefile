@@ -30,6 +30,7 @@ bench: .venv/dev
 	$(RUN) -m benchmarks.designs
 	$(RUN) -m benchmarks.loading
 	$(RUN) -m benchmarks.bank
+	$(RUN) -m benchmarks.instruments
 	$(RUN) -m benchmarks.page
 
 # Two designs trained alone, then the bank that grows out of them. Keeping freed memory saves a fifth of the time on a
