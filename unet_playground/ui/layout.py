@@ -10,7 +10,7 @@ from unet_playground.examples import examples_of
 from unet_playground.presets import presets
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
-from unet_playground.ui import panels, texts
+from unet_playground.ui import measured, panels, texts
 from unet_playground.ui.address import first_example
 from unet_playground.ui.scene import AUTO, FIRST_METHOD, Turn, attribution_methods, instruments
 
@@ -44,6 +44,8 @@ class Layout:
                 self._build_designer()
             with gr.Column(elem_id="result", scale=9, min_width=320):
                 self._build_result()
+        with gr.Accordion(texts.CLAIMS.within(language), open=False, elem_id="claims"):
+            gr.HTML(measured.judged(language))
         with gr.Accordion(texts.GLOSSARY.within(language), open=False, elem_id="glossary"):
             gr.HTML(panels.glossary(language))
         gr.HTML(panels.notice(language), elem_id="notice", padding=False)

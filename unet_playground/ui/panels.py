@@ -16,6 +16,7 @@ from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import datasets
 from unet_playground.ui import texts
+from unet_playground.ui.measured import score
 from unet_playground.ui.scene import View
 from unet_playground.weights import stores
 
@@ -133,7 +134,8 @@ def cost_table(design: Design, task: str, language: str) -> str:
     rows += f'<tr><th>{texts.REACH.within(language)}</th><td colspan="3">{escape(reach)}</td></tr>'
     return (
         f'<div class="cost"><h2>{texts.COST.within(language)}</h2><p class="line">{texts.RELATIVE.within(language)}</p>'
-        f"{_slowness(own, classic, language)}<table>{rows}</table>{_stages(own, language)}</div>"
+        f"{_slowness(own, classic, language)}<table>{rows}</table>{_stages(own, language)}"
+        f"{score(design, task, language)}</div>"
     )
 
 

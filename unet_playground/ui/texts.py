@@ -93,6 +93,32 @@ MACS = Text("Multiply-adds", "乘加次数")
 ACTIVATIONS = Text("Activations", "激活内存")
 OWN = Text("A design of your own.", "你自己的设计。")
 AUTHORS = Text("The authors' parameter count beside ours", "作者的参数量与此处的对照")
+SCORE = Text("Measured", "实测")
+SCORED = Text(
+    "This very design from the bank, on {n} test images or volumes; difference to the classic",
+    "权重库中的此设计，在 {n} 个测试图像或体数据上；右侧为与经典设计之差",
+)
+UNMEASURED = Text(
+    "This design has not been measured on the test split; the atlas holds others.",
+    "此设计尚未在测试集上测量；图谱中有其他设计。",
+)
+CLAIMS = Text("What two texts claim, and what was measured", "两篇文章的论断与实测结果")
+PAIR = Text("{first} against {second}", "{first} 与 {second} 相比")
+CLASSIC = Text("the classic", "经典设计")
+SPEAKS = {
+    "for": Text("for", "支持"),
+    "against": Text("against", "不支持"),
+    "undecided": Text("undecided", "未定"),
+}
+"""What a comparison says of a claim."""
+COLUMNS = {
+    "dice_pooled": Text("Dice over all pixels", "全部像素的 Dice"),
+    "latency": Text("Time, times the classic's", "时间（经典设计的倍数）"),
+    "parameters": Text("Parameters", "参数量"),
+    "macs": Text("Multiply-adds", "乘加次数"),
+    "activation_bytes": Text("Activations", "激活内存"),
+}
+"""Columns of the atlas that are no metric."""
 STAGES = Text("By stage", "逐级")
 STAGE = Text("Stage", "级")
 SLOW = Text(
