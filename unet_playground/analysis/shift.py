@@ -112,7 +112,7 @@ class _Move:
     paper=Paper("Zhang", 2019, "Making Convolutional Networks Shift-Invariant Again", "arXiv:1904.11486"),
     zh=Chinese(
         "平移一个像素",
-        "输入平移一个像素，掩膜会跟着平移吗？",
+        "输入平移一个像素时，掩膜是否跟着平移。",
         "把图像向下、向右各平移几个像素（边缘重复），再与平移后的掩膜比较。只有卷积的网络会完全跟随；每次下采样都把像素分到固定的格子里，"
         "平移后格子里的内容变了，掩膜也可能改变。四周留出一圈不计，以免边界的影响混入。对照：平移最粗层的整整一格时不应改变。",
     ),
@@ -126,7 +126,7 @@ def shift_equivariance(
     border: Annotated[int, Knob("Border left out", "不计的边界", 0, 128)] = 16,
     watch: Watch = UNWATCHED,
 ) -> Shift:
-    """Does the mask move along when the input moves by a pixel?
+    """Whether the mask moves along when the input moves by a pixel.
 
     The image moves down and right with its edge repeated, and its mask is compared with the moved mask. A network of
     convolutions alone follows exactly. Every way down sorts pixels into a fixed grid, and after a move the cells hold

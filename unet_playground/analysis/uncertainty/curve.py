@@ -112,7 +112,7 @@ class Calibration:
     paper=Paper("Guo et al.", 2017, "On Calibration of Modern Neural Networks", "arXiv:1706.04599"),
     zh=Chinese(
         "校准",
-        "网络说 90% 时，100 个像素里真的对 90 个吗？",
+        "网络说 90% 的像素中，是否真的有九成正确。",
         "按网络对所选类别的把握把像素分成 15 个区间，比较每个区间的平均把握与实际正确率。在对角线上为校准良好，"
         "在其下方为过于自信。有真值时在这幅图上测量，否则用该任务附带的有真值的示例。大多数像素是容易的背景，"
         "因此总误差很小并不说明轮廓上的把握可信；要看各个区间。",
@@ -126,7 +126,7 @@ def calibration(
     watch: Watch = UNWATCHED,
     truth: NDArray[np.uint8] | None = None,
 ) -> Calibration:
-    """When the network says 90%, is it right in 90 of 100 pixels?
+    """Whether the network is right in 90 of 100 pixels where it says 90%.
 
     Pixels are sorted into 15 bins by the network's confidence in the class that it chose, and in each bin the mean
     confidence is compared with the share of right pixels. On the diagonal it is calibrated, below it overconfident.

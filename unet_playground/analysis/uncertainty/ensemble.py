@@ -117,7 +117,7 @@ class _Pauses(Tap):
     ),
     zh=Chinese(
         "设计之间的分歧",
-        "让许多设计看同一幅图：它们在哪里不一致？",
+        "许多设计看同一幅图，在哪里不一致。",
         "从权重库中固定地抽取若干随机设计，各自分割这幅图。图中显示每个像素有多大比例的设计与多数不同；面积给出最小、中位和最大值："
         "这是“换一种设计结果会差多少”的直接回答。这些设计共享同一个权重库、同样的训练图像，因此分歧小不等于正确，"
         "且权重库中较弱的设计会使范围变宽。",
@@ -132,7 +132,7 @@ def disagreement(
     watch: Watch = UNWATCHED,
     truth: NDArray[np.uint8] | None = None,
 ) -> Disagreement:
-    """Where do many designs differ on this image?
+    """Where many designs differ on this image.
 
     Random designs, always the same ones, segment the image with the bank's weights. The map shows which share of them
     differs from what most of them say; the area is given as smallest, middle and largest: a direct answer to how much

@@ -90,7 +90,7 @@ class Augmented:
     ),
     zh=Chinese(
         "测试时增强",
-        "把图像翻转、旋转、略微调亮调暗，网络说的还一样吗？",
+        "图像翻转、旋转、略微调亮调暗后，网络说的是否一样。",
         "八种翻转和直角旋转都能精确还原，再加上略亮和略暗各一次。各次概率的标准差显示结果在哪里取决于图像的摆放；"
         "面积的范围说明测量值有多稳。平均通常略好于单次。它显示不了所有变体共有的错误。",
     ),
@@ -104,7 +104,7 @@ def augmented(
     watch: Watch = UNWATCHED,
     truth: NDArray[np.uint8] | None = None,
 ) -> Augmented:
-    """Does the network say the same of the image flipped, turned, a little brighter or darker?
+    """Whether the network says the same of the image flipped, turned, a little brighter or darker.
 
     All eight flips and quarter turns are undone exactly; one brighter and one darker variant come after them. The
     standard deviation over the variants shows where the answer depends on how the image happens to lie; the range of
