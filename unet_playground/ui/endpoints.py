@@ -88,10 +88,10 @@ def segment(file: str | None, task: str, design: str, weights: str) -> tuple[str
 
 
 def explain(
-    file: str | None, task: str, design: str, weights: str, method: str, label: int, point: Any, whole: bool
+    file: str | None, task: str, design: str, weights: str, method: str, label: int | None, point: Any, whole: bool
 ) -> tuple[str, str, dict[str, Any]]:
     """One analysis of an image: its picture, its arrays (.npz) and its main numbers with their check."""
-    choice, target = analyses.parse(method), Target(int(label), _point(point), whole)
+    choice, target = analyses.parse(method), Target(1 if label is None else int(label), _point(point), whole)
     picture, model = _picture(file), models().get(tasks[task].id, Design.from_link(design), weights)
     if picture.height * picture.width > LARGEST_EXPLAINED:
         raise PlaygroundError(
