@@ -30,6 +30,7 @@ bench: .venv/dev
 	$(RUN) -m benchmarks.designs
 	$(RUN) -m benchmarks.loading
 	$(RUN) -m benchmarks.bank
+	$(RUN) -m benchmarks.atlas
 	$(RUN) -m benchmarks.instruments
 	$(RUN) -m benchmarks.page
 

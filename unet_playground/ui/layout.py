@@ -14,12 +14,8 @@ from unet_playground.ui import measured, panels, texts
 from unet_playground.ui.address import first_example
 from unet_playground.ui.scene import AUTO, FIRST_METHOD, Turn, attribution_methods, instruments
 
-VIEWS = {
-    "attention": texts.ATTENTION,
-    "field": texts.FIELD,
-    "attribution": texts.ATTRIBUTION,
-    "instrument": texts.INSTRUMENT,
-}
+SQUARE = {"attention": texts.ATTENTION, "field": texts.FIELD, "attribution": texts.ATTRIBUTION}
+VIEWS = {**SQUARE, "instrument": texts.INSTRUMENT}
 """The pictures beside the prediction."""
 STATE_SECONDS = 3600
 
@@ -99,9 +95,8 @@ class Layout:
         self.choosers: dict[str, gr.Dropdown] = {}
         with gr.Row(elem_id="judged"):
             with gr.Row(elem_id="views"):
-                for name, title in {"prediction": texts.PREDICTION, **VIEWS}.items():
-                    if name != "instrument":
-                        self._build_view(name, say(title))
+                for name, title in {"prediction": texts.PREDICTION, **SQUARE}.items():
+                    self._build_view(name, say(title))
             with gr.Column(elem_id="side", min_width=260):
                 self._build_question(task)
                 self.cost = gr.HTML(panels.cost_table(Design(), task, self.language), elem_id="cost", padding=False)

@@ -28,6 +28,8 @@ from unet_playground.weights import stores
 
 AUTO = "auto"
 """The weights that are shown unless others are asked for: trained alone where there are such, else shared."""
+OWN = {"attention": "attention", "field": "receptive-field"}
+"""Views that always show the same analysis."""
 FIRST_METHOD = "integrated-gradients"
 LARGEST_EXPLAINED = 1.1e6
 """Pixels of an image beyond which only the mask is computed in the page."""
@@ -168,7 +170,7 @@ def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tu
         model: The model.
         check: Called between pieces of work; whatever it raises ends them.
     """
-    shown = {"attention": "attention", "field": "receptive-field", "attribution": scene.method}
+    shown = {**OWN, "attribution": scene.method}
     if scene.instrument:
         shown["instrument"] = scene.instrument
     if scene.picture.height * scene.picture.width > LARGEST_EXPLAINED:
@@ -193,7 +195,7 @@ def attribution_methods() -> list[Entry]:
 
 def instruments() -> list[Entry]:
     """The analyses that have no view of their own, in menu order."""
-    own = {"attention", "receptive-field", *(entry.id for entry in attribution_methods())}
+    own = {*OWN.values(), *(entry.id for entry in attribution_methods())}
     return [entry for entry in analyses.entries() if entry.id not in own]
 
 

@@ -1,0 +1,58 @@
+"""The committed atlases against their bounds: how many designs, all pairs of options, agreement with solo training.
+
+`python -m benchmarks.atlas [--task nuclei ...]` reads the tables only; what was not measured counts as broken.
+"""
+
+import argparse
+from itertools import combinations
+
+from benchmarks.bank import BOUNDS, WEAK
+from benchmarks.measure import Verdict
+from unet_playground.atlas import Row, agreement, classic_of, read_atlas
+from unet_playground.design import SLOT_IDS, Design
+from unet_playground.space import cover
+from unet_playground.tasks import tasks
+
+DESIGNS = 300
+
+
+def main() -> None:
+    """Hold every task's table against the bounds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--task", nargs="*", default=list(tasks), choices=list(tasks))
+    verdict = Verdict()
+    for task in parser.parse_args().task:
+        _hold(verdict, task)
+    verdict.finish()
+
+
+def _hold(verdict: Verdict, task: str) -> None:
+    table, (headline, _, _) = read_atlas(task), BOUNDS[task]
+    bank, solo = table.of("shared"), table.of("solo")
+    verdict.at_least(f"{task}: designs", len({row.design for row in bank}), DESIGNS)
+    wanted, held = (set().union(*map(_pairs, designs)) for designs in (cover(Design()), [row.design for row in bank]))
+    verdict.at_most(f"{task}: pairs of options that no design has", len(wanted - held), 0)
+    verdict.at_most(f"{task}: designs over {WEAK} below the classic, not so alone", _weak(bank, solo, headline), 0)
+    agreed = agreement(bank, solo, headline, table.groups)
+    verdict.at_least(f"{task}: designs trained alone", agreed.designs, 12)
+    verdict.at_least(f"{task}: of them with two seeds", agreed.seeded, 3)
+    verdict.at_most(f"{task}: mean gap of bank and solo", agreed.mean_gap, 0.02)
+    verdict.at_most(f"{task}: worst gap of bank and solo", agreed.worst_gap, 0.05)
+    verdict.at_least(f"{task}: pairs that the bank orders as solo does", agreed.ordered, 0.75)
+
+
+def _weak(bank: tuple[Row, ...], solo: tuple[Row, ...], headline: str) -> float:
+    """Designs far below the bank's classic whose own training does not show the same; NaN without the classic."""
+    classic = [row.value(headline) for row in bank if row.design == classic_of(row.design)]
+    if not classic:
+        return float("nan")
+    excused = {row.design for row in solo if row.value(headline) < classic[0] - WEAK}
+    return sum(row.value(headline) < classic[0] - WEAK and row.design not in excused for row in bank)
+
+
+def _pairs(design: Design) -> set[tuple[tuple[str, str], ...]]:
+    return set(combinations([(slot, design.choice(slot).id) for slot in SLOT_IDS], 2))
+
+
+if __name__ == "__main__":
+    main()
