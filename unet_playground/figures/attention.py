@@ -17,21 +17,20 @@ OUTLINE = "#00c8ff"
 
 @draw.register
 def draw_attention(result: AttentionMaps, picture: Picture) -> Figure:
-    """Every gate, a row per level: maps of places in inferno, weights of channels as bars, from 0 to the gate's top.
+    """Every gate, at most two in a row: maps of places in inferno, weights of channels as bars, from 0 to the gate's top.
 
     Above each its check: the mask's Dice with itself under the replacement that changes it most.
     """
     if result.activation is not None:
         return _activation(result, result.activation, picture)
-    kinds = len({one.kind for one in result.maps})
-    columns = kinds if kinds > 1 else math.ceil(math.sqrt(len(result.maps)))
+    columns = min(2, len(result.maps))
     rows = math.ceil(len(result.maps) / columns)
     figure, axes = new_figure(rows, columns)
     figure.set_size_inches(SIDE, max(SIDE, 1 + rows * (0.5 + 0.85 * SIDE / columns)))
     shown, top = None, max(one.top for one in result.maps)
     outline = gray(picture)
     for one, panel in zip(result.maps, axes.flat, strict=False):
-        panel.set_title(f"{one.name}\n{_said(one)}", fontsize=SMALL - 2 if columns > 2 else SMALL - 1, pad=3)
+        panel.set_title(f"{one.name}\n{_said(one)}", fontsize=SMALL - 1, pad=3)
         if one.spatial:
             shown = _over(panel, outline, one.values, "inferno", top)
         else:
@@ -89,5 +88,5 @@ def _bars(panel: Axes, values: NDArray[np.float32], top: float) -> None:
     panel.set_axis_on()
     panel.bar(range(len(values)), values, width=1.0, color=PLUM)
     panel.set(ylim=(0, top), xticks=[], yticks=[0, top])
-    panel.set_xlabel(f"{len(values)} channels", fontsize=SMALL - 2, labelpad=1)
-    panel.tick_params(labelsize=SMALL - 2)
+    panel.set_xlabel(f"{len(values)} channels", fontsize=SMALL - 1, labelpad=1)
+    panel.tick_params(labelsize=SMALL - 1)

@@ -41,7 +41,7 @@ def draw_example(result: WorkedExample, picture: Picture) -> Figure:
     left.imshow(weights, cmap=BLUE_ORANGE, norm=norm)
     right.imshow(np.zeros(result.made.shape), cmap=BLUE_ORANGE, norm=norm)
     _numbers(left, result.given, SMALL + 2, below=weights)
-    _numbers(right, result.made, SMALL - 2 if larger else SMALL + 1)
+    _numbers(right, result.made, SMALL - 1 if larger else SMALL + 1)
     right.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=PLUM, linewidth=2.5, zorder=4))
     left.set_xlabel("input; small: weight", fontsize=SMALL)
     right.set_xlabel(f"output, {' x '.join(map(str, result.made.shape))}", fontsize=SMALL)
@@ -69,7 +69,7 @@ def draw_operators(result: Operators, picture: Picture) -> Figure:
     _draw_boards(axes[1, 0], result)
     _draw_alignments(axes[1, 1], result)
     for panel in axes.flat:
-        panel.tick_params(labelsize=SMALL - 2)
+        panel.tick_params(labelsize=SMALL - 1)
         panel.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"{result.down} and {result.up}, level {result.level}", fontsize=SMALL + 1)
     return figure
@@ -112,7 +112,7 @@ def _draw_edges(panel: Axes, result: Operators) -> None:
     panel.set(xlim=(-6, 6), ylim=(-0.15, 1.75), xticks=[-5, 0, 5], yticks=[0, 0.5, 1])
     panel.set_xlabel("pixels from the edge", fontsize=SMALL - 1)
     panel.set_title(_span("edge rises in", edges.rise, "px"), fontsize=SMALL)
-    panel.legend(fontsize=SMALL - 3, loc="upper left", frameon=False, handlelength=1.6)
+    panel.legend(fontsize=SMALL - 1, loc="upper left", frameon=False, handlelength=1.6)
 
 
 def _draw_dots(panel: Axes, result: Operators) -> None:
@@ -126,7 +126,7 @@ def _draw_dots(panel: Axes, result: Operators) -> None:
     panel.set(ylim=(0, 1.35), xticks=places, xticklabels=["1 px", "2 px", "3 px"], yticks=[0, 0.5, 1])
     panel.set_xlabel("side of the dot; line: mean", fontsize=SMALL - 1)
     panel.set_title("contrast that a dot keeps", fontsize=SMALL)
-    panel.legend(fontsize=SMALL - 3, loc="upper left", frameon=False, ncols=2, handlelength=1, columnspacing=1)
+    panel.legend(fontsize=SMALL - 1, loc="upper left", frameon=False, handlelength=1)
 
 
 def _draw_boards(panel: Axes, result: Operators) -> None:
@@ -150,7 +150,7 @@ def _draw_boards(panel: Axes, result: Operators) -> None:
             fontsize=SMALL - 1,
             color="white" if inside else "black",
         )
-    panel.set_yticks(range(len(bars)), [name for name, _, _ in bars], fontsize=SMALL - 1.5)
+    panel.set_yticks(range(len(bars)), [name for name, _, _ in bars], fontsize=SMALL - 1)
     panel.set(xlim=(0, 1), ylim=(len(bars) - 0.4, -0.6))
     panel.set_xlabel("unevenness, 0 to 1", fontsize=SMALL - 1)
     panel.set_title("checkerboard", fontsize=SMALL)
@@ -165,7 +165,7 @@ def _draw_alignments(panel: Axes, result: Operators) -> None:
     panel.set_xlabel("pixel", fontsize=SMALL - 1)
     panel.set_ylabel("shift in pixels", fontsize=SMALL - 1)
     panel.set_title(f"{side} px halved and got back", fontsize=SMALL)
-    panel.legend(fontsize=SMALL - 3, loc="upper left", frameon=False, labelspacing=0.15, handlelength=2)
+    panel.legend(fontsize=SMALL - 1, loc="upper left", frameon=False, labelspacing=0.15, handlelength=2)
 
 
 def _numbers(panel: Axes, values: NDArray[np.float32], size: float, below: NDArray[np.float32] | None = None) -> None:
@@ -177,14 +177,14 @@ def _numbers(panel: Axes, values: NDArray[np.float32], size: float, below: NDArr
         panel.text(column, row - 0.15 * weighed, text, ha="center", va="center", fontsize=size, zorder=5)
         if weighed and below is not None:
             panel.text(
-                column, row + 0.3, f"{below[row, column]:.2g}", ha="center", va="center", fontsize=SMALL - 2, zorder=5
+                column, row + 0.3, f"{below[row, column]:.2g}", ha="center", va="center", fontsize=SMALL - 1, zorder=5
             )
     panel.set_xticks(range(width))
     panel.set_yticks(range(height))
     panel.set_xticks(np.arange(width + 1) - 0.5, minor=True)
     panel.set_yticks(np.arange(height + 1) - 0.5, minor=True)
     panel.grid(which="minor", color="#999999", lw=0.6)
-    panel.tick_params(which="both", length=0, labelsize=SMALL - 2, labelcolor=GRAY)
+    panel.tick_params(which="both", length=0, labelsize=SMALL - 1, labelcolor=GRAY)
     panel.xaxis.tick_top()
 
 

@@ -22,7 +22,7 @@ warnings.filterwarnings("ignore", "Setting (forward, )?backward hooks", UserWarn
 class Twin(nn.Module):
     """Images (n, c, h, w) -> target (n, 1), with a module of its own for every ReLU and max pooling.
 
-    Parts call them as functions, which no hook sees. Here every call is handed to a module, and with a copy of its
+    Parts call them as functions, which no hook sees. Here every call is handed to a module, and with a view of its
     input: Captum changes gradients at the tensor that enters a module, whoever else uses it, and on a U-Net what enters
     a pooling also crosses as a skip.
 
@@ -77,16 +77,21 @@ class _Routed(TorchFunctionMode):
         self, func: Callable, types: Any, args: tuple = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         if func is F.relu:
-            return self._layer(nn.ReLU)(args[0].clone())
+            return self._handed(args[0], nn.ReLU)
         if func is F.max_pool2d:
-            return self._layer(lambda: nn.MaxPool2d(*args[1:], **(kwargs or {})))(args[0].clone())
+            return self._handed(args[0], lambda: nn.MaxPool2d(*args[1:], **(kwargs or {})))
         return func(*args, **(kwargs or {}))
 
-    def _layer(self, make: Callable[[], nn.Module]) -> nn.Module:
+    def _handed(self, x: Tensor, make: Callable[[], nn.Module]) -> Tensor:
         if self.met == len(self.layers):
             self.layers.append(make())
+        layer = self.layers[self.met]
         self.met += 1
-        return self.layers[self.met - 1]
+        y = layer(x.view_as(x))
+        if hasattr(layer, "input") and hasattr(layer, "output"):
+            # What Captum's hooks copied is in the graph as well.
+            layer.input, layer.output = x.detach(), y.detach()
+        return y
 
 
 def _averaged(network: UNet) -> UNet:
@@ -107,30 +112,33 @@ class _Averaged(nn.Module):
         self.bias, self.epsilon = norm.bias, norm.epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        return _Multiplied.apply(x, self.epsilon) + self.bias  # type: ignore[operator]
+        return _Multiplied.apply(x, self.bias.detach(), self.epsilon)  # type: ignore[no-any-return]
 
 
 class _Multiplied(torch.autograd.Function):
-    r"""$x s(p)$ with $s(p) = (p + \epsilon)^{-1/2}$ and $p = mean_c(x^2)$.
+    r"""$x s(p) + b$ with $s(p) = (p + \epsilon)^{-1/2}$ and $p = mean_c(x^2)$.
 
     A product changes by $\bar{s} \Delta x + \bar{x} \Delta s$ (bars: means of image and baseline), $s$ by its slope
-    between the two, and $p$ by $2\, mean_c(\bar{x} \Delta x)$: each exact, so nothing is lost or made up.
+    between the two, and $p$ by $2\, mean_c(\bar{x} \Delta x)$: each exact, so nothing is lost or made up. The result
+    is kept instead of x, because the ReLU that follows keeps it too.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, epsilon: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, bias: Tensor, epsilon: float) -> Tensor:
         size = x.square().mean(1, keepdim=True).add_(epsilon).rsqrt_()
-        ctx.save_for_backward(x, size)
-        return x * size
+        y = torch.addcmul(bias, x, size)
+        ctx.save_for_backward(y, bias, size)
+        return y
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        (x, other), (size, rest) = (both.chunk(2) for both in ctx.saved_tensors)
-        middle = (x + other) / 2
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        y, bias, sizes = ctx.saved_tensors
+        (x, other), (size, rest) = ((y - bias).div_(sizes).chunk(2), sizes.chunk(2))
+        middle = (x + other).div_(2)
         # (s(p) - s(q)) / (p - q) without the difference of near equals.
         slope = -size * rest * size * rest / (size + rest)
         multipliers = []
         for half in grad.chunk(2):
-            along = (half * middle).sum(1, keepdim=True) * slope * 2 / x.shape[1]
-            multipliers.append(half * (size + rest) / 2 + middle * along)
-        return torch.cat(multipliers), None
+            along = (half * middle).sum(1, keepdim=True) * slope * 2 / middle.shape[1]
+            multipliers.append(torch.addcmul(half * ((size + rest) / 2), middle, along))
+        return torch.cat(multipliers), None, None
