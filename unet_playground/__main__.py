@@ -12,7 +12,7 @@ from unet_playground import commands
 from unet_playground.atlas.table import COSTS
 from unet_playground.commands import atlas as measured
 from unet_playground.commands import data as fetching
-from unet_playground.commands import looking, training
+from unet_playground.commands import exporting, looking, training
 from unet_playground.design import DEFAULTS, NUMBERS
 from unet_playground.errors import PlaygroundError
 from unet_playground.presets import presets
@@ -70,6 +70,10 @@ def build_parser() -> Parser:
     segment.add_argument("file", help="PNG, JPEG or TIFF")
     segment.add_argument("--out", required=True, help="PNG of class numbers, of the input's height and width")
     segment.add_argument("--probability", help=".npy of float32 (classes, h, w)")
+
+    export = _command(subparsers, exporting.export)
+    _add_model(export)
+    export.add_argument("--to", "--out", required=True, metavar="FILE", help="name ending with .zip, .onnx or .json")
 
     _add_explain(_command(subparsers, looking.explain))
     _add_training(subparsers)

@@ -7,8 +7,9 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.app import ROOT, chromium, started
 
 OUT = ROOT / "docs" / "screenshots"
-DESIGN = "?skip=attention-gate&attention=cbam&up=deformable"
-DONE = "() => /^(?!Coarse|粗略).*(steps|步)/.test(document.querySelector('#attribution-check')?.innerText.trim() ?? '')"
+DESIGN = "skip=attention-gate&attention=cbam&up=deformable"
+PAIR = "?skip=concat&b=skip%3Ddense%26attention%3Dcbam"
+LIMIT = 300_000
 
 
 def main() -> None:
@@ -16,21 +17,29 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     with started() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        take(browser, f"{address}/{DESIGN}", "wide.png", 1440, 1180)
-        take(browser, f"{address}/zh{DESIGN}", "dark-zh.png", 1440, 1180, dark=True)
-        take(browser, f"{address}/{DESIGN}", "phone.png", 390, 844)
-        take(browser, f"{address}/?task=hippocampus", "three-classes.png", 1440, 1180)
+        take(browser, f"{address}/?{DESIGN}", "wide.png", 1440, 900)
+        take(browser, f"{address}/zh{PAIR}", "compare-dark-zh.png", 1440, 900, dark=True)
+        take(browser, f"{address}/?{DESIGN}", "phone.png", 390, 844)
+        take(browser, f"{address}/?task=hippocampus", "three-classes.png", 1440, 900)
+        take(browser, f"{address}/?lesson=going-down.2", "lesson.png", 1440, 900)
+        take(browser, f"{address}/", "atlas.png", 1440, 900, room="atlas")
         browser.close()
 
 
-def take(browser: Browser, address: str, name: str, width: int, height: int, dark: bool = False) -> Path:
-    """Open an address, ask about a pixel, wait for all four pictures, take the screenshot."""
+def take(
+    browser: Browser, address: str, name: str, width: int, height: int, dark: bool = False, room: str = ""
+) -> Path:
+    """Open an address, wait until everything is there, open a room, take the screenshot."""
     scheme = "dark" if dark else "light"
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
     page.goto(address)
-    page.wait_for_selector("#prediction img", timeout=60_000)
-    page.wait_for_function(DONE, timeout=120_000)
-    page.wait_for_timeout(500)
+    page.wait_for_selector("#attribution .pane[data-state=done]", state="attached", timeout=LIMIT)
+    page.wait_for_function("document.querySelectorAll('#fan .blade .number').length > 4", timeout=LIMIT)
+    if room:
+        page.locator(".rooms-menu summary").click()
+        page.locator(f".rooms-menu [data-room={room}]").click()
+        page.wait_for_selector(f"#room-{room} svg", timeout=LIMIT)
+    page.wait_for_timeout(1500)
     page.screenshot(path=OUT / name)
     page.close()
     return OUT / name

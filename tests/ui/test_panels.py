@@ -1,46 +1,21 @@
-"""The page's pieces: legend, classes, weights, cost."""
+"""The page's pieces: weights, cost."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from unet_playground import Design, Picture, UNet, catalogues, load_model
+from unet_playground import Design, UNet, catalogues, load_model
 from unet_playground.cost import cost
 from unet_playground.errors import Text
 from unet_playground.tasks import tasks
 from unet_playground.ui import panels
+from unet_playground.ui.bench import Bench
 from unet_playground.weights import Card, write
 
-SMALL, LARGE = (Picture.from_array(np.zeros((side, 20), np.uint8)) for side in (35, 960))
 DESIGN = Design(depth=1, width=2)
 each_task = pytest.mark.parametrize("task", catalogues["task"])
-
-
-@each_task
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_legend_shows_every_class_in_its_colour(task: str, language: str):
-    legend = panels.legend(task, SMALL, language)
-    for label in tasks[task].make.labels[1:]:
-        assert label.color in legend
-        assert label.title.within(language) in legend
-    assert legend.count("<li>") == len(tasks[task].make.labels) - 1
-
-
-def test_classes_are_told_apart_by_number_as_well_as_by_colour():
-    assert re.findall(r">(\d?)</i>", panels.legend("hippocampus", SMALL, "en")) == ["1", "2"]
-    assert re.findall(r">(\d?)</i>", panels.legend("liver", SMALL, "en")) == [""]
-    assert panels.classes("hippocampus", "en") == [("1 anterior", 1), ("2 posterior", 2)]
-    assert panels.classes("hippocampus", "zh") == [("1 前部", 1), ("2 后部", 2)]
-
-
-def test_small_pictures_only_are_shown_in_squares():
-    assert "crisp" in panels.legend("hippocampus", SMALL, "en")
-    assert "crisp" not in panels.legend("vessels", LARGE, "en")
-    assert "crisp" not in panels.legend("vessels", None, "en")
 
 
 def test_the_source_is_escaped_and_folded_away():
@@ -101,4 +76,12 @@ def test_nothing_trained_for_a_task_is_told_from_nothing_trained_for_a_design(in
 def test_the_cost_is_that_of_the_task_s_own_network(task: str):
     made = tasks[task].make
     own = cost(Design(), in_channels=made.channels, classes=len(made.labels)).stages[0]
-    assert f"<td>{own.parameters:,}</td>" in panels.cost_table(Design(), task, "en")
+    assert f"<td>{own.parameters:,}</td>" in panels.cost_table(Bench(), task, "en")
+
+
+def test_two_designs_have_a_bar_each_beside_the_classic():
+    table = panels.cost_table(Bench(Design(), Design(width=8), "B"), "nuclei", "en")
+    for letter, parameters in (("a", "1.00×"), ("b", "0.25×")):
+        row = table[table.index(f'<tr class="{letter}">') :]
+        assert parameters in row[: row.index("</tr>")]
+    assert f"<td>{cost(Design(width=8)).stages[0].parameters:,}</td>" in table

@@ -12,10 +12,19 @@ import torch
 from unet_playground import Design, Picture, UNet, catalogues
 from unet_playground.errors import Text
 from unet_playground.examples import example, examples_of
+from unet_playground.inference import segment
 from unet_playground.model import Origin
 from unet_playground.tasks import tasks
 from unet_playground.ui import scene as scenes
-from unet_playground.ui.scene import Scene, attribution_methods, explain, instruments, model_for, predict
+from unet_playground.ui.layers import layer
+from unet_playground.ui.scene import (
+    Scene,
+    attribution_methods,
+    explain,
+    facts_of,
+    model_for,
+    on_equal_terms,
+)
 from unet_playground.weights import Card, write
 
 DESIGN = Design(depth=2, width=4, attention="cbam", skip="attention-gate")
@@ -61,28 +70,14 @@ def test_every_view_of_every_class_is_there_on_a_tiny_picture(task: str, point: 
         scene = _scene(task).asking(label=label, point=point)
         model = model_for(scene, DESIGN)
         assert model is not None
-        mask = predict(scene, model)
-        assert mask.pixels is not None
-        assert mask.pixels.shape == (35, 36, 3)
         views = dict(explain(scene, model, lambda: None))
-        assert list(views) == ["attention", "field", "attribution"]
+        assert list(views) == ["attention", "field", "flow", "attribution"]
+        del views["flow"]
         for view in views.values():
-            assert view.pixels is not None
-            assert np.ptp(view.pixels) > 0
+            assert view.final
+            assert layer(view.result, scene.picture, "en")
             assert view.line.en.endswith(".")
             assert view.facts is not None
-
-
-@pytest.mark.parametrize("instrument", [entry.id for entry in instruments()])
-def test_every_instrument_has_a_view_or_a_sentence_in_both_languages(instrument: str, put: Install):
-    put("nuclei")
-    scene = _scene("nuclei", truth=np.ones((35, 36), np.uint8)).asking(instrument=instrument)
-    model = model_for(scene, DESIGN)
-    assert model is not None
-    view = dict(explain(scene, model, lambda: None))["instrument"]
-    assert CJK.search(view.line.zh)
-    assert not CJK.search(view.line.en)
-    assert (view.pixels is None) == (view.facts is None)
 
 
 @pytest.mark.parametrize("method", [entry.id for entry in attribution_methods()])
@@ -92,7 +87,7 @@ def test_every_method_of_attribution_can_be_chosen(method: str, put: Install):
     model = model_for(scene, Design(depth=2, width=4))
     assert model is not None
     view = dict(explain(scene, model, lambda: None))["attribution"]
-    assert view.pixels is not None
+    assert view.result is not None
 
 
 def test_a_method_that_does_not_fit_says_so_in_its_place(put: Install):
@@ -101,7 +96,7 @@ def test_a_method_that_does_not_fit_says_so_in_its_place(put: Install):
     assert model is not None
     views = dict(explain(_scene("nuclei").asking(method="deep-lift"), model, lambda: None))
     assert "DeepLIFT has no rule" in views["attribution"].line.en
-    assert views["field"].pixels is not None
+    assert views["field"].result is not None
 
 
 def test_another_class_gets_another_answer(put: Install):
@@ -112,37 +107,47 @@ def test_another_class_gets_another_answer(put: Install):
         dict(explain(_scene("hippocampus").asking(label=label, point=(17, 17)), model, lambda: None))["attribution"]
         for label in (1, 2)
     )
-    assert one.pixels is not None
-    assert two.pixels is not None
-    assert not np.array_equal(one.pixels, two.pixels)
+    assert one.result is not None
+    assert two.result is not None
+    assert not np.array_equal(one.result.arrays()["attribution"], two.result.arrays()["attribution"])
+
+
+def _said(scene: Scene, model: UNet) -> Text:
+    return facts_of(scene, segment(scene.picture, model))
 
 
 @pytest.mark.parametrize(("label", "names"), [(1, ("anterior", "前部")), (2, ("posterior", "后部"))])
-def test_every_class_is_named_with_its_area_and_shown_in_its_colour(label: int, names: tuple[str, str]):
-    scene = _scene("hippocampus").asking(point=(3, 4))
-    view = predict(scene, _facing("hippocampus", label))
-    assert f"{names[0]}: 100.0% of the image" in view.line.en
-    assert f"{names[1]}：占图像 100.0%" in view.line.zh
-    assert f"Row 3, column 4: {names[0]}" in view.line.en
-    color = tasks["hippocampus"].make.labels[label].color
-    bare = scene.picture.pixels[10, 10].astype(float)
-    wanted = [0.65 * bare + 0.35 * int(color[at : at + 2], 16) for at in (1, 3, 5)]
-    assert view.pixels is not None
-    np.testing.assert_allclose(view.pixels[10, 10], wanted, atol=0.51)
+def test_every_class_is_named_with_its_area(label: int, names: tuple[str, str]):
+    said = _said(_scene("hippocampus").asking(point=(3, 4)), _facing("hippocampus", label))
+    assert f"{names[0]}: 100.0% of the image" in said.en
+    assert f"{names[1]}：占图像 100.0%" in said.zh
+    assert f"Row 3, column 4: {names[0]}" in said.en
+
+
+def test_gates_are_shown_first_and_put_to_the_test_when_everything_else_is_there(put: Install):
+    put("nuclei")
+    model = model_for(_scene("nuclei"), DESIGN)
+    assert model is not None
+    seen = [(name, view.line.en) for name, view in explain(_scene("nuclei"), model, lambda: None)]
+    first, last = seen[0], seen[-1]
+    assert first == ("attention", "No gate has been replaced yet.")
+    assert last[0] == "attention"
+    assert "Dice" in last[1]
+    assert {name for name, _ in seen[1:-1]} == {"field", "flow", "attribution", "attention"}
 
 
 def test_a_truth_of_three_classes_is_scored_class_by_class():
     truth = np.ones((35, 36), np.uint8)
     truth[:7] = 2
     # Class 1: 2 * 28 / (35 + 28) of the rows; class 2 is missed.
-    view = predict(_scene("hippocampus", truth=truth), _facing("hippocampus", 1))
-    assert f"Dice {(2 * 28 / 63) / 2:.3f} on this image" in view.line.en
+    said = _said(_scene("hippocampus", truth=truth), _facing("hippocampus", 1))
+    assert f"Dice {(2 * 28 / 63) / 2:.3f} on this image" in said.en
 
 
 @pytest.mark.parametrize(("label", "dice"), [(0, "1.000"), (1, "0.000")])
 def test_an_empty_truth_is_met_by_an_empty_mask_only(label: int, dice: str):
-    view = predict(_scene("liver", truth=np.zeros((35, 36), np.uint8)), _facing("liver", label))
-    assert f"Dice {dice} on this image" in view.line.en
+    said = _said(_scene("liver", truth=np.zeros((35, 36), np.uint8)), _facing("liver", label))
+    assert f"Dice {dice} on this image" in said.en
 
 
 @each_task
@@ -171,6 +176,17 @@ def test_other_weights_stand_in_and_say_what_they_are(asked: str, there: bool, p
     assert model.origin.weights == ("shared" if there else "solo")
 
 
+def test_designs_are_compared_on_equal_terms(put: Install):
+    one, two = Design(depth=1, width=2), Design(depth=1, width=2, skip="add")
+    put("liver", design=one)
+    assert on_equal_terms(_scene("liver"), [one]).weights == "auto"
+    assert on_equal_terms(_scene("liver"), [one, one]).weights == "solo"
+    assert on_equal_terms(_scene("liver"), [one, two]).weights == "auto"
+    put("liver", shared=True)
+    assert on_equal_terms(_scene("liver"), [DESIGN, DESIGN]).weights == "shared"
+    assert on_equal_terms(_scene("liver").asking(weights="shared"), [one, one]).weights == "shared"
+
+
 @each_task
 def test_an_example_opens_with_its_truth_and_its_source(task: str):
     for shipped in examples_of(task):
@@ -197,6 +213,4 @@ def test_a_coloured_upload_is_taken_by_a_task_of_one_channel_and_removed(tmp_pat
     assert scene.source is None
     model = model_for(scene, DESIGN)
     assert model is not None
-    mask = predict(scene, model)
-    assert mask.pixels is not None
-    assert mask.pixels.shape == (31, 40, 3)
+    assert segment(scene.picture, model).mask.shape == (31, 40)

@@ -220,6 +220,7 @@ def attention_maps(
     *,
     stage: Annotated[Stage, Knob("Seg-Grad-CAM of", "Seg-Grad-CAM 的阶段")] = "bottleneck",
     level: Annotated[int, Knob("Level", "级别", 0, 6)] = 0,
+    checks: Annotated[bool, Knob("Replace every gate", "逐一替换各门")] = True,
     watch: Watch = UNWATCHED,
     truth: NDArray[np.uint8] | None = None,
 ) -> AttentionMaps:
@@ -238,6 +239,7 @@ def attention_maps(
         target: Its class's mask is compared; Seg-Grad-CAM is asked about all of it.
         stage: Whose Seg-Grad-CAM is shown where there is no attention; the bottleneck has no level.
         level: 0 is the finest.
+        checks: Whether every gate is replaced, which takes three passes a gate.
         watch: May end it between passes, and is shown the maps before the check.
         truth: uint8 (h, w), true class numbers.
 
@@ -255,6 +257,8 @@ def attention_maps(
         return AttentionMaps(target, (), Activation(place, values / max(largest, 1e-30), largest))
     maps = [AttentionMap(name, _values(gate), gate.top, {}) for name, gate in tape.gates.items()]
     maps.sort(key=lambda one: one.level)
+    if not checks:
+        return AttentionMaps(target, tuple(maps))
     watch.show(AttentionMaps(target, tuple(maps)))
     true = None if truth is None else truth == target.label
     checked = [replace(one, replaced=_replaced(model, image, target, one.name, mask, true, watch)) for one in maps]

@@ -17,7 +17,7 @@ OUTLINE = "#00c8ff"
 
 @draw.register
 def draw_attention(result: AttentionMaps, picture: Picture) -> Figure:
-    """Every gate, at most two in a row: maps of places in inferno, weights of channels as bars, from 0 to the gate's top.
+    """Every gate, two in a row: maps of places in inferno, weights of channels as bars, from 0 to the gate's top.
 
     Above each its check: the mask's Dice with itself under the replacement that changes it most.
     """
@@ -67,13 +67,18 @@ def _activation(result: AttentionMaps, one: Activation, picture: Picture) -> Fig
 def _over(panel: Axes, image: NDArray[np.float32], values: NDArray[np.float32], map: str, top: float) -> AxesImage:
     """A map in its own pixels, where they lie in the image, whose outlines are drawn over it."""
     (height, width), (rows, columns) = image.shape, values.shape
-    scale = 2 ** round(math.log2(max(height / rows, width / columns)))
+    scale = square(image.shape, values.shape)
     extent = (-0.5, columns * scale - 0.5, rows * scale - 0.5, -0.5)
     shown = panel.imshow(values, cmap=map, vmin=0, vmax=top, interpolation="nearest", extent=extent)
     if image.min() < 0.5 < image.max() and min(height, width) > 1:
         panel.contour(_smooth(image), levels=[0.5], colors=[OUTLINE], linewidths=0.5)
     panel.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     return shown
+
+
+def square(sides: tuple[int, ...], own: tuple[int, ...]) -> int:
+    """Side in the image's pixels of one place of a map with sides `own`: a power of 2."""
+    return 2 ** round(math.log2(max(side / one for side, one in zip(sides, own, strict=True))))
 
 
 def _smooth(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ import io
 from functools import singledispatch
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
@@ -20,6 +21,12 @@ SMALL = 9
 BLUE, ORANGE, PLUM, TEAL = "#1b5fd0", "#c75b00", "#a02c78", "#0a7a73"
 BLUE_ORANGE = LinearSegmentedColormap.from_list("blue-orange", [BLUE, "#ffffff", ORANGE])
 """For what has a sign; symmetric around 0."""
+
+
+def palette(name: str) -> str:
+    """256 colours of a map, `rrggbb` one after the other: one of matplotlib's, or `blue-orange`."""
+    colors = BLUE_ORANGE if name == BLUE_ORANGE.name else colormaps[name]
+    return "".join(f"{r:02x}{g:02x}{b:02x}" for r, g, b, _ in colors(np.arange(256), bytes=True))  # type: ignore[misc]
 
 
 @singledispatch

@@ -1,7 +1,8 @@
-"""What the page's address names: task, example and weights beside the design."""
+"""What the page's address names: task, example and weights beside the designs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from unet_playground.design import Design
@@ -9,13 +10,16 @@ from unet_playground.errors import PlaygroundError, Text, UnknownChoice
 from unet_playground.examples import example, examples_of
 from unet_playground.tasks import tasks
 from unet_playground.ui import texts
+from unet_playground.ui.bench import Bench
+from unet_playground.ui.lesson import Progress
 from unet_playground.ui.scene import AUTO
 
-WRITE = """(task, example, weights, design) => {
+T = TypeVar("T")
+WRITE = """(task, example, weights, designs, lesson) => {
   const kept = [...new URLSearchParams(location.search)].filter(([key]) => key.startsWith('__'));
-  const named = Object.entries({task, example, weights}).filter(([, id]) => id);
-  history.replaceState(history.state, '', '?' + new URLSearchParams([...kept, ...named]) + '&' + design);
-  document.querySelector('#header a').search = location.search;
+  const named = Object.entries({task, example, weights, lesson}).filter(([, id]) => id);
+  history.replaceState(history.state, '', '?' + new URLSearchParams([...kept, ...named]) + '&' + designs);
+  document.querySelector('#switches a[lang]').search = location.search;
 }"""
 """JavaScript that puts what is shown into the browser's address and into the link to the other language.
 
@@ -31,27 +35,33 @@ class Address:
         task: Id of the task.
         example: Id of one of its examples; None where it has none.
         weights: `auto`, `shared` or `solo`.
-        design: The design.
+        bench: The design, and the one that it is compared with.
+        progress: The lesson that is open.
         ignored: What the address named wrongly, a sentence each; there the default stands.
     """
 
     task: str
     example: str | None
     weights: str
-    design: Design
+    bench: Bench
     ignored: tuple[Text, ...] = ()
+    progress: Progress = field(default_factory=Progress)
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Address":
         """The address of a query; keys that begin with `__` are Gradio's own."""
         named = {key: value for key, value in query.items() if not key.startswith("__")}
-        task, example, weights = (named.pop(key, None) for key in ("task", "example", "weights"))
+        task, example, weights, second = (named.pop(key, None) for key in ("task", "example", "weights", "b"))
+        lesson = named.pop("lesson", None)
         ignored: list[Text] = []
         task = _known(task, _task, ignored) or next(iter(tasks))
         shown = _known(example, lambda id: _example(task, id), ignored) or first_example(task)
         weights = _known(weights, _weights, ignored) or AUTO
-        design, faults = Design.read_link(urlencode(named))
-        return cls(task, shown, weights, design, (*ignored, *faults))
+        progress = _known(lesson, Progress.read, ignored) or Progress()
+        first, faults = Design.read_link(urlencode(named))
+        other, more = Design.read_link(second) if second is not None else (None, ())
+        bench = Bench(first, other, "B" if other else "A")
+        return cls(task, shown, weights, bench, (*ignored, *faults, *more), progress)
 
 
 def first_example(task: str) -> str | None:
@@ -59,7 +69,7 @@ def first_example(task: str) -> str | None:
     return next((image.id for image in examples_of(task)), None)
 
 
-def _known(value: str | None, check: Callable[[str], str], ignored: list[Text]) -> str | None:
+def _known(value: str | None, check: Callable[[str], T], ignored: list[Text]) -> T | None:
     """What a check makes of a value; what it refuses is written down and becomes None."""
     if value is None:
         return None

@@ -1,5 +1,6 @@
 """Builds the app and serves it."""
 
+import base64
 import os
 from pathlib import Path
 
@@ -8,10 +9,14 @@ from gradio import themes
 
 from unet_playground.images.reader import Limits
 from unet_playground.ui import texts
+from unet_playground.ui.component import WEB
 from unet_playground.ui.endpoints import add_endpoints
 from unet_playground.ui.page import SLOW, Page
+from unet_playground.ui.rooms import rooms
 
-STYLE = Path(__file__).parent.parent.parent / "assets" / "style.css"
+ASSETS = Path(__file__).parent.parent.parent / "assets"
+STYLE = ASSETS / "style.css"
+FONT = ASSETS / "fonts" / "noto-sans-sc.woff2"
 
 
 def build() -> gr.Blocks:
@@ -40,6 +45,8 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
             font_mono=[themes.Font("IBM Plex Mono"), themes.Font("monospace")],
         ),
         css_paths=STYLE,
+        css=_chinese_font() + _room_rules(),
+        head=_head(),
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
@@ -53,3 +60,22 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
     )
     print(f"{texts.TITLE.en} runs at {address} (Ctrl+C stops it)", flush=True)
     app.block_thread()
+
+
+def _chinese_font() -> str:
+    """The font of Chinese texts, inside the style sheet: no file of this machine has to be served for it."""
+    data = base64.b64encode(FONT.read_bytes()).decode()
+    source = f"url(data:font/woff2;base64,{data}) format('woff2')"
+    letters = "U+2E80-9FFF, U+3000-303F, U+FF00-FFEF"
+    return f"@font-face {{ font-family: 'Noto Sans SC'; src: {source}; unicode-range: {letters}; }}"
+
+
+def _room_rules() -> str:
+    """The rooms' own rules: each is shown while the page's body names it."""
+    return "".join(f'body[data-room="{id}"] #room-{id} {{ display: flex !important; }}\n' for id in rooms)
+
+
+def _head() -> str:
+    """What the parts of the page share. Their sheets stand here: Gradio rewrites those that it is given."""
+    sheets = "".join(path.read_text("utf-8") for path in sorted(WEB.glob("*.css")))
+    return f"<style>{sheets}</style><script>{(WEB / 'viewer.js').read_text('utf-8')}</script>"

@@ -1,28 +1,39 @@
 """The page in one language: which event calls what."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 
-from unet_playground.design import SLOT_IDS, Design
+from unet_playground.analysis import EffectiveField, GradientFlow
+from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError, Text
 from unet_playground.examples import example
-from unet_playground.presets import preset_of, presets
-from unet_playground.space import change
-from unet_playground.ui import panels, texts
+from unet_playground.inference import prepare, segment
+from unet_playground.model import UNet
+from unet_playground.tasks import tasks
+from unet_playground.ui import fan, panels, texts
 from unet_playground.ui.address import WRITE, Address, first_example
-from unet_playground.ui.layout import VIEWS, Layout
-from unet_playground.ui.scene import Scene, Superseded, Turn, View, explain, model_for, predict
+from unet_playground.ui.bench import FIRST_SLOT, Bench
+from unet_playground.ui.designer import designer, edit
+from unet_playground.ui.drawing import dependence_of, drawing, weights_of
+from unet_playground.ui.layers import prediction
+from unet_playground.ui.layout import Layout
+from unet_playground.ui.lesson import Progress, clicked, follow, lesson_value, wanted
+from unet_playground.ui.requests import door_of, given, question_of
+from unet_playground.ui.rooms import Room
+from unet_playground.ui.scene import Scene, Superseded, Turn, View, explain, facts_of, model_for, on_equal_terms
+from unet_playground.ui.thumbnails import thumbnails
+from unet_playground.ui.viewer import pane, shown, toolbar
 
 Updates = dict[Any, Any]
-Edit = Callable[[Design, Any], Design | Text]
 Question = dict[str, Any]
 
 QUICK = {"concurrency_id": "quick", "concurrency_limit": 1}
 SLOW = {"concurrency_id": "slow", "concurrency_limit": 1}
+ASIDE = {"concurrency_id": "aside", "concurrency_limit": 1}
 MARK_STALE = "(...inputs) => { document.body.classList.add('stale'); return inputs; }"
-"""Fades the pictures the moment a choice is made: what they show is no longer true."""
+"""Takes the pictures away the moment a choice is made: what they show is no longer true."""
 MARK_FRESH = f"(...inputs) => {{ document.body.classList.remove('stale'); ({WRITE})(...inputs); }}"
 """Undoes that and puts what is shown into the address."""
 
@@ -39,223 +50,330 @@ class Page(Layout):
     def __init__(self, app: gr.Blocks, language: str, other: str):
         super().__init__(language, other)
         self.app = app
+        self.held = [self.bench, self.scene, self.turn]
+        self.named = [self.task, self.example, self.weights, self.bench_link, self.lesson_key]
+        self.slow = {"trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private", **SLOW}
         self._connect()
+
+    def listen(self, event: Any, run: Callable[..., Iterator[Updates]], *inputs: Any) -> None:
+        """Let an event change the design, the image or the question.
+
+        Args:
+            event: Of a component.
+            run: Is given the values of `inputs`, then bench, scene and turn, and what `shown` yields is its answer.
+            inputs: Components.
+        """
+        quick = {**self.slow, **QUICK, "js": MARK_STALE}
+        heard = event(run, [*inputs, *self.held], self._outputs(), **quick)
+        heard.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
+
+    def refreshing(self, room: Room) -> Callable[..., Iterator[Updates]]:
+        """What shows a room's contents again: a function of bench, scene, turn and the values of the room's inputs."""
+
+        def run(bench: Bench, scene: Scene | None, turn: Turn, *values: Any) -> Iterator[Updates]:
+            try:
+                yield from room.refresh(bench, scene, turn.watch(), *values)
+            except Superseded:
+                return
+
+        return run
 
     def _connect(self) -> None:
         """Every choice answers at once with design and mask; the rest streams in, and the next choice ends it.
 
         It ends by `Turn`, not by Gradio's `cancels`: an event that was cancelled in mid-run did not start again.
         """
-        self.asked.change(
-            self._explain,
-            [self.task, self.design, self.scene, self.turn],
-            [self.message, self.cost, *(self.views[name] for name in VIEWS), *(self.checks[name] for name in VIEWS)],
-            trigger_mode="always_last",
+        entered = [part for room in self.rooms.values() for part in room.inputs]
+        furnished = [part for room in self.rooms.values() for part in room.outputs]
+        drawn = [self.message, self.diagram, self.fan, *self.views.values()]
+        self.asked.change(self._explain, [*self.held, self.room, *entered], [*drawn, *furnished], **self.slow)
+        aside = {**self.slow, **ASIDE}
+        self.nav.input(self._enter, [*self.held, *entered], [self.room, *furnished], **aside)
+        self.diagram.input(self._open_door, [*self.held], [self.room, self.nav, *furnished], **aside)
+        for room in self.rooms.values():
+            room.connect(self)
+        for part in (self.designer, self.fan):
+            self.listen(part.input, self._choose)
+        for part in (self.tools, *self.views.values()):
+            self.listen(part.input, self._ask, self.progress)
+        self.listen(self.lesson.input, self._learn, self.progress)
+        self.listen(self.link.submit, self._follow, self.link)
+        self.listen(self.task.input, self._choose_task, self.task)
+        self.listen(self.example.input, self._show_example, self.task, self.example)
+        self.listen(self.upload.upload, self._show_upload, self.task, self.upload)
+        self.listen(self.weights.input, self._choose_weights, self.weights)
+        quick = {**self.slow, **QUICK, "js": MARK_STALE}
+        opened = self.app.load(self._open, [self.turn], self._outputs(), **quick)
+        opened.then(
+            None,
+            [self.task, self.example, self.weights, self.bench_link, self.lesson_key],
+            js=MARK_FRESH,
             show_progress="hidden",
-            api_visibility="private",
-            **SLOW,
         )
-        common = {
-            "outputs": self._outputs(),
-            "trigger_mode": "always_last",
-            "show_progress": "hidden",
-            "api_visibility": "private",
-            "js": MARK_STALE,
-            **QUICK,
-        }
-        for listen, run, inputs in self._events():
-            shown = [self.task, self.example, self.weights, self.link]
-            listen(run, inputs, **common).then(None, shown, js=MARK_FRESH, show_progress="hidden")
-
-    def _events(self) -> Iterator[tuple[Any, Callable[..., Updates], list[Any]]]:
-        """What a visitor can do, what it calls, and with which inputs."""
-        held = [self.design, self.scene, self.turn]
-        for slot, buttons in self.buttons.items():
-            edit = self._editor(lambda design, id, slot=slot: change(design, **{slot: id}), buttons)
-            yield buttons.input, edit, [buttons, *held]
-        for name, slider in self.numbers.items():
-            edit = self._editor(lambda design, value, name=name: design.replace(**{name: int(value)}), slider)
-            yield slider.release, edit, [slider, *held]
-        yield self.preset.input, self._editor(lambda design, id: presets[id].make(), self.preset), [self.preset, *held]
-        yield self.link.submit, self._editor(lambda design, link: Design.from_link(link)), [self.link, *held]
-        yield self.task.input, self._choose_task, [self.task, *held]
-        yield self.example.input, self._show_example, [self.task, self.example, *held]
-        yield self.upload.upload, self._show_upload, [self.task, self.upload, *held]
-        yield self.views["prediction"].select, self._probe, held
-        yield self.whole.click, self._ask_class, held
-        yield self.label.input, self._asker("label", self.label), [self.label, *held]
-        yield self.weights.input, self._asker("weights", self.weights), [self.weights, *held]
-        for name, asked in (("attribution", "method"), ("instrument", "instrument")):
-            chooser = self.choosers[name]
-            yield chooser.input, self._asker(asked, chooser), [chooser, *held]
-        yield self.app.load, self._open, [self.turn]
 
     def _outputs(self) -> list[Any]:
-        pictures = [*self.views.values(), *self.checks.values(), self.about, self.legend, self.origin]
-        looked_at = [self.task, self.example, self.label, self.weights, *self.choosers.values()]
-        choices = [
-            self.preset,
-            self.preset_line,
-            *self.buttons.values(),
-            *self.lines.values(),
-            *self.numbers.values(),
-            self.link,
-            self.cost,
-        ]
-        return [self.design, self.scene, self.asked, self.message, *looked_at, *pictures, *choices]
+        drawn = [self.designer, self.diagram, self.fan, self.tools, *self.views.values(), self.cost]
+        looked_at = [self.task, self.example, self.weights, self.link, self.bench_link, self.preset_line]
+        taught = [self.progress, self.lesson, self.lesson_key, self.room, self.nav]
+        return [self.bench, self.scene, self.asked, self.message, self.about, *drawn, *looked_at, *taught]
 
-    def _editor(self, edit: Edit, control: Any = None) -> Callable[..., Updates]:
-        """An event that changes the design; a refusal says why and puts the controls back.
+    def _choose(self, bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData) -> Iterator[Updates]:
+        """A choice in the designer or the fan; a refusal says why and puts the controls back."""
+        sent = given(event)
+        if "compare" in sent:
+            yield from self.shown(bench.compared(sent["compare"] is True), scene, turn)
+        elif "edit" in sent:
+            yield from self.shown(bench.turned_to(str(sent["edit"])), scene, turn)
+        else:
+            yield from self._edited(lambda design: edit(design, sent), bench, scene, turn)
 
-        An answer leaves its own control alone: the visitor may have moved it again in the meantime.
-        """
+    def _follow(self, link: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
+        yield from self._edited(lambda _: Design.from_link(link), bench, scene, turn)
 
-        def run(value: Any, design: Design, scene: Scene | None, turn: Turn) -> Updates:
-            try:
-                changed = edit(design, value)
-            except PlaygroundError as error:
-                changed = error.text
-            if isinstance(changed, Text):
-                return {**self._controls(design), self.message: panels.message(changed, self.language)}
-            updates = {**self._controls(changed), **self._predict(changed, scene, turn)}
-            updates.pop(control, None)
-            return updates
+    def _edited(
+        self, make: Callable[[Design], Design | Text], bench: Bench, scene: Scene | None, turn: Turn
+    ) -> Iterator[Updates]:
+        try:
+            changed = make(bench.edited)
+        except PlaygroundError as error:
+            changed = error.text
+        if isinstance(changed, Text):
+            yield {**self._controls(bench), self.message: panels.message(changed, self.language)}
+            return
+        yield from self.shown(bench.holding(changed), scene, turn)
 
-        return run
+    def _ask(
+        self, progress: Progress, bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData
+    ) -> Iterator[Updates]:
+        """The same image is asked something else: a pixel, a class, another method. A click may answer a lesson."""
+        question = question_of(given(event), scene)
+        if scene is None or question is None:
+            return
+        yield from self.shown(bench, scene.asking(**question), turn)
+        if question.get("point") and progress.awaits_click:
+            yield self._taught(clicked(progress, question["point"]))
 
-    def _asker(self, name: str, control: Any) -> Callable[..., Updates]:
-        """An event that asks the same image something else; its control is left alone, as by `_editor`."""
+    def _learn(
+        self, progress: Progress, bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData
+    ) -> Iterator[Updates]:
+        """The lesson moves on; a step sets the page up, an answer is marked."""
+        moved = follow(progress, given(event))
+        if isinstance(moved, Text):
+            yield {self.message: panels.message(moved, self.language)}
+            return
+        state = wanted(moved)
+        if state and (moved.lesson, moved.step) != (progress.lesson, progress.step):
+            yield from self._staged(moved, state, _kept(scene), turn)
+        yield self._taught(moved)
 
-        def run(value: Any, design: Design, scene: Scene | None, turn: Turn) -> Updates:
-            updates = self._predict(design, scene.asking(**{name: value}) if scene else None, turn)
-            updates.pop(control, None)
-            return updates
+    def _staged(self, progress: Progress, state: Question, asked: Question, turn: Turn) -> Iterator[Updates]:
+        """The page as a step of a lesson wants it."""
+        bench = Bench(state["a"], state["b"], "B" if state["b"] else "A", state["slot"] or FIRST_SLOT)
+        question = {**asked, "point": state["point"], "label": 1}
+        furnished = {self.progress: progress, self.room: state["room"], self.nav: self._menu(state["room"])}
+        for updates in self._show_task(state["task"], state["example"], question, bench, turn):
+            yield {**updates, **furnished, self.task: state["task"]}
 
-        return run
+    def _taught(self, progress: Progress) -> Updates:
+        """The strip, and what the address says of it."""
+        told = lesson_value(progress, self.language)
+        return {self.progress: progress, self.lesson: told, self.lesson_key: progress.key}
 
-    def _open(self, turn: Turn, request: gr.Request) -> Updates:
+    def _enter(
+        self, event: gr.EventData, bench: Bench, scene: Scene | None, turn: Turn, *values: Any
+    ) -> Iterator[Updates]:
+        """A room opens, or closes."""
+        id = given(event).get("room")
+        room = self.rooms.get(id) if isinstance(id, str) else None
+        yield {self.room: id if room else None}
+        if room:
+            yield from self.refreshing(room)(bench, scene, turn, *self._own(room, values))
+
+    def _open_door(self, bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData) -> Iterator[Updates]:
+        """A click on the drawing opens the room that speaks of that place."""
+        door = door_of(given(event))
+        if door is None:
+            return
+        id, method, options = door
+        room: Any = self.rooms[id]
+        updates, values = room.choosing(method, options)
+        yield {self.room: id, self.nav: self._menu(id), **updates}
+        yield from self.refreshing(room)(bench, scene, turn, *values)
+
+    def _own(self, room: Room, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A room's share of the values of the inputs of all rooms."""
+        start = 0
+        for one in self.rooms.values():
+            if one is room:
+                return values[start : start + len(one.inputs)]
+            start += len(one.inputs)
+        return ()
+
+    def _choose_weights(self, kind: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
+        yield from self.shown(bench, scene.asking(weights=kind) if scene else None, turn)
+
+    def _open(self, turn: Turn, request: gr.Request) -> Iterator[Updates]:
         """What the address names; what it names wrongly is reported and left out."""
         address = Address.read(request.query_params)
         asked = {"weights": address.weights}
-        updates = {
-            **self._controls(address.design),
-            self.task: address.task,
-            **self._show_task(address.task, address.example, asked, address.design, turn),
-        }
+        reported = {}
         if address.ignored:
             reasons = Text(" ".join(text.en for text in address.ignored), "".join(text.zh for text in address.ignored))
-            updates[self.message] = panels.message(reasons, self.language)
-        return updates
+            reported = {self.message: panels.message(reasons, self.language)}
+        if state := wanted(address.progress):
+            opening = self._staged(address.progress, state, asked, turn)
+        else:
+            opening = self._show_task(address.task, address.example, asked, address.bench, turn)
+        for updates in opening:
+            yield {self.task: address.task, **updates, **reported}
+        yield self._taught(address.progress)
 
-    def _choose_task(self, task: str, design: Design, scene: Scene | None, turn: Turn) -> Updates:
-        return self._show_task(task, first_example(task), {**_question(scene), "label": 1}, design, turn)
+    def _choose_task(self, task: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
+        yield from self._show_task(task, first_example(task), {**_kept(scene), "label": 1}, bench, turn)
 
-    def _show_task(self, task: str, id: str | None, asked: Question, design: Design, turn: Turn) -> Updates:
+    def _show_task(self, task: str, id: str | None, asked: Question, bench: Bench, turn: Turn) -> Iterator[Updates]:
         """One of a task's examples; nothing where it has none."""
-        shown = self._begin(_shipped(task, id), asked, design, turn) if id else self._clear(task, turn)
-        return {
-            **shown,
-            self.example: gr.Radio(**self._examples(task, id)),
-            self.label: gr.Radio(**self._classes(task)),
-        }
+        offered = {self.example: gr.Radio(**self._examples(task, id))}
+        if id is None:
+            yield {**self._controls(bench), **self._clear(task, turn), **offered}
+            return
+        for updates in self._begin(_shipped(task, id), asked, bench, turn):
+            yield {**updates, **offered}
 
-    def _show_example(self, task: str, id: str, design: Design, scene: Scene | None, turn: Turn) -> Updates:
-        return self._begin(_shipped(task, id), _question(scene), design, turn)
+    def _show_example(self, task: str, id: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
+        yield from self._begin(_shipped(task, id), _kept(scene), bench, turn)
 
-    def _show_upload(self, task: str, path: str, design: Design, scene: Scene | None, turn: Turn) -> Updates:
-        updates = self._begin(lambda: Scene.of_upload(task, path), _question(scene), design, turn)
-        return {**updates, self.example: None} if self.scene in updates else updates
+    def _show_upload(self, task: str, path: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
+        for updates in self._begin(lambda: Scene.of_upload(task, path), _kept(scene), bench, turn):
+            yield {**updates, self.example: None} if self.scene in updates else updates
 
-    def _begin(self, make: Callable[[], Scene], asked: Question, design: Design, turn: Turn) -> Updates:
+    def _begin(self, make: Callable[[], Scene], asked: Question, bench: Bench, turn: Turn) -> Iterator[Updates]:
         """Look at another image with the same question; what is wrong with it is said, and the old one stays."""
         try:
             scene = make().asking(**asked)
         except PlaygroundError as error:
-            return {self.message: panels.message(error.text, self.language)}
-        return self._predict(design, scene, turn)
+            yield {self.message: panels.message(error.text, self.language)}
+            return
+        yield from self.shown(bench, scene, turn)
 
-    def _probe(self, design: Design, scene: Scene, turn: Turn, event: gr.SelectData) -> Updates:
-        column, row = event.index
-        return self._predict(design, scene.asking(point=(int(row), int(column))), turn)
-
-    def _ask_class(self, design: Design, scene: Scene | None, turn: Turn) -> Updates:
-        return self._predict(design, scene.asking(point=None), turn) if scene else {}
-
-    def _clear(self, task: str, turn: Turn) -> Updates:
-        """No image."""
-        empty = dict.fromkeys(self.views.values()) | dict.fromkeys(
-            [*self.checks.values(), self.origin, self.message], ""
-        )
-        said = {
-            self.about: panels.line(texts.EMPTY, self.language),
-            self.legend: panels.legend(task, None, self.language),
-        }
-        return {self.asked: turn.next(), self.scene: None, **empty, **said}
-
-    def _predict(self, design: Design, scene: Scene | None, turn: Turn) -> Updates:
-        """The mask and its numbers; the other views are emptied, because what they show is no longer true."""
-        updates: Updates = {self.asked: turn.next(), self.link: design.to_link(), self.message: ""}
+    def shown(self, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
+        """First the design with its cost, then its mask; the other pictures are emptied: they are no longer true."""
+        number, language = turn.next(), self.language
+        task = scene.task if scene else next(iter(tasks))
+        first: Updates = {**self._controls(bench), self.message: "", self.scene: scene}
+        first[self.cost] = panels.cost_table(bench, task, language)
         if scene is None:
-            return updates
+            yield {**first, self.asked: number}
+            return
+        first[self.diagram] = drawing(bench.edited, _sides(scene), task, language, bench.other)
+        first[self.tools] = toolbar(scene, scene.labels, language)
+        first[self.about] = panels.about(scene.about, scene.source, language)
+        first[self.weights] = scene.weights
+        yield first
+        yield {**self._predicted(bench, scene), self.asked: number}
+
+    def _predicted(self, bench: Bench, scene: Scene) -> Updates:
+        """The masks of the designs; what else is shown of the edited one waits."""
+        language = self.language
         try:
-            model = model_for(scene, design)
-            view = predict(scene, model) if model else View(None, panels.untrained(scene.task))
+            even = on_equal_terms(scene, bench.designs)
+            models = [model_for(even, one) for one in bench.designs]
+            refusal = panels.untrained(scene.task)
         except PlaygroundError as error:
-            model, view = None, View(None, error.text)
-        for name in VIEWS:
-            waiting = texts.NO_INSTRUMENT if name == "instrument" and not scene.instrument else texts.WORKING
-            line = panels.line(waiting, self.language) if model else ""
-            updates |= {self.views[name]: None, self.checks[name]: line}
-        return updates | {
-            self.scene: scene,
-            self.about: panels.about(scene.about, scene.source, self.language),
-            self.legend: panels.legend(scene.task, scene.picture, self.language),
-            self.label: scene.label,
-            self.weights: scene.weights,
-            self.choosers["attribution"]: scene.method,
-            self.choosers["instrument"]: scene.instrument,
-            self.views["prediction"]: view.pixels,
-            self.checks["prediction"]: panels.line(view.line, self.language),
-            self.origin: panels.weights_label(scene.task, scene.weights, model, self.language),
+            models, refusal = [None], error.text
+        own = models[-1] if bench.editing == "B" else models[0]
+        known = [model for model in models if model is not None]
+        first = self._masks(scene, known) if len(known) == len(models) else {"state": "refused", "line": refusal}
+        state, line = ("busy", texts.WORKING) if "drawn" in first else ("empty", Text("", ""))
+        others = {name: self._offered(name, scene.method) for name in self.views if name != "prediction"}
+        return {
+            self.views["prediction"]: pane("prediction", language=language, **first),
+            **{self.views[name]: pane(name, state, language, line=line, **more) for name, more in others.items()},
+            self.cost: self._cost(bench, scene, own),
+            self.fan: None,
         }
 
-    def _explain(self, task: str, design: Design, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
-        """What takes longer than the mask: the cost, then the other views; ends when the next choice is made."""
+    def _masks(self, scene: Scene, models: list[UNet]) -> Question:
+        """The prediction of one network, or of two."""
+        found = [segment(scene.picture, model) for model in models]
+        lines = [facts_of(scene, one) for one in found]
+        said = lines[0]
+        if len(lines) > 1:
+            said = Text(*(f"A: {a} | B: {b}" for a, b in zip(*((one.en, one.zh) for one in lines), strict=True)))
+        drawn = prediction(found[0], found[1] if len(found) > 1 else None, scene.truth)
+        return {"state": "done", "line": said, "drawn": drawn}
+
+    def _explain(
+        self, bench: Bench, scene: Scene | None, turn: Turn, room: str | None, *values: Any
+    ) -> Iterator[Updates]:
+        """What takes longer than the mask; ends when the next choice is made."""
         check = turn.watch()
-        yield {self.cost: panels.cost_table(design, task, self.language)}
         try:
-            model = model_for(scene, design) if scene else None
-            if scene is None or model is None:
-                return
-            for name, view in explain(scene, model, check):
-                check()  # no picture of the choice before under the new one
-                yield {self.views[name]: view.pixels, self.checks[name]: panels.read_out(view, self.language)}
+            if room:
+                yield from self.rooms[room].refresh(bench, scene, check, *self._own(self.rooms[room], values))
+            even = on_equal_terms(scene, bench.designs) if scene else None
+            model = model_for(even, bench.edited) if even else None
+            if scene and model:
+                yield from self._explained(bench, scene, model, check)
         except Superseded:
             return
         except PlaygroundError as error:
             yield {self.message: panels.message(error.text, self.language)}
 
-    def _controls(self, design: Design) -> Updates:
-        """Every control as the design has it."""
-        updates: Updates = {
-            self.design: design,
-            self.link: design.to_link(),
-            self.preset: preset_of(design),
-            self.preset_line: panels.preset_line(design, self.language),
+    def _explained(self, bench: Bench, scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[Updates]:
+        """The drawing's pictures and weights, the views as they get ready, then the fan."""
+        drawn = drawing(bench.edited, _sides(scene), scene.task, self.language, bench.other)
+        drawn["pictures"] = thumbnails(drawn, model, prepare(scene.picture, model))
+        yield {self.diagram: drawn}
+        for name, view in explain(scene, model, check):
+            check()  # no picture of the choice before under the new one
+            if weights := _weights(drawn, view):
+                drawn = {**drawn, "weights": {**drawn["weights"], **weights}}
+                yield {self.diagram: drawn}
+            if name in self.views:
+                more = self._offered(name, scene.method)
+                yield {self.views[name]: shown(name, view, scene, self.language, **more)}
+        for blades in fan.fan(scene, bench.edited, bench.slot, check):
+            yield {self.fan: fan.value(blades, scene, bench.slot, self.language)}
+
+    def _cost(self, bench: Bench, scene: Scene, model: UNet | None) -> str:
+        label = panels.weights_label(scene.task, scene.weights, model, self.language)
+        return panels.cost_table(bench, scene.task, self.language, label)
+
+    def _clear(self, task: str, turn: Turn) -> Updates:
+        """No image."""
+        language = self.language
+        empty = {view: pane(name, "empty", language, **self._offered(name)) for name, view in self.views.items()}
+        labels = tasks[task].make.labels
+        said = {self.about: panels.line(texts.EMPTY, language), self.tools: toolbar(None, labels, language)}
+        gone = {self.scene: None, self.message: "", self.fan: None}
+        return {self.asked: turn.next(), **gone, **empty, **said}
+
+    def _controls(self, bench: Bench) -> Updates:
+        """Every control as the designs have it."""
+        return {
+            self.bench: bench,
+            self.designer: designer(bench.a, bench.b, bench.editing, self.language),
+            self.link: bench.edited.to_link(),
+            self.bench_link: bench.to_link(),
+            self.preset_line: panels.preset_line(bench.edited, self.language),
         }
-        for slot in SLOT_IDS:
-            updates[self.buttons[slot]] = gr.Radio(
-                value=panels.slot_value(design, slot), interactive=design.applies(slot)
-            )
-            updates[self.lines[slot]] = panels.slot_line(design, slot, self.language)
-        for name, slider in self.numbers.items():
-            updates[slider] = getattr(design, name)
-        return updates
 
 
-def _question(scene: Scene | None) -> Question:
+def _weights(drawn: Mapping[str, Any], view: View) -> dict[str, dict[str, float]]:
+    """What a result says of the lines of the drawing."""
+    if isinstance(view.result, GradientFlow):
+        return {"gradient": weights_of(drawn, view.result)}
+    return {"dependence": dependence_of(drawn, view.result)} if isinstance(view.result, EffectiveField) else {}
+
+
+def _kept(scene: Scene | None) -> Question:
     """What is asked about the image so far, as far as another image can be asked it."""
-    return {name: getattr(scene, name) for name in ("label", "weights", "method", "instrument")} if scene else {}
+    return {name: getattr(scene, name) for name in ("label", "weights", "method")} if scene else {}
+
+
+def _sides(scene: Scene) -> tuple[int, int]:
+    return scene.picture.height, scene.picture.width
 
 
 def _shipped(task: str, id: str) -> Callable[[], Scene]:

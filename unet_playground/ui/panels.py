@@ -7,37 +7,38 @@ from html import escape
 from unet_playground.cost import SLOW, Cost, cost
 from unet_playground.design import LEVELWISE, SLOT_IDS, Design
 from unet_playground.errors import Text
-from unet_playground.images import Picture
 from unet_playground.inference import best_device
 from unet_playground.model import Origin, UNet
 from unet_playground.presets import compare, preset_of, presets
 from unet_playground.receptive_field import kinds
-from unet_playground.registry import catalogues
+from unet_playground.registry import Entry, catalogues
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import datasets
 from unet_playground.ui import texts
-from unet_playground.ui.measured import score
-from unet_playground.ui.scene import View
+from unet_playground.ui.bench import Bench
+from unet_playground.ui.measured import scores
 from unet_playground.weights import stores
 
-CRISP = 300
-"""Pixels of the longer side up to which a picture's own pixels are shown as squares."""
+
+def brand(language: str) -> str:
+    """The name of the page."""
+    return f'<span class="mark" aria-hidden="true"></span><h1>{texts.TITLE.within(language)}</h1>'
 
 
-def header(language: str, other: str) -> str:
-    """Name, tagline, device and the link to the other language."""
-    device = texts.DEVICE.within(language).format(device=best_device().type.upper())
+def switches(language: str, other: str) -> str:
+    """Leads to the lessons and to the other language, and copies the page's address."""
+    copy = "navigator.clipboard?.writeText(location.href)"
     return (
-        f'<div class="bar"><span class="mark" aria-hidden="true"></span><h1>{texts.TITLE.within(language)}</h1>'
-        f"<p>{texts.TAGLINE.within(language)}</p>"
-        f'<span class="device">{escape(device)}</span>'
-        f'<a href="{other}">{texts.OTHER_LANGUAGE.within(language)}</a></div>'
+        f'<a href="#lesson">{texts.LESSONS.within(language)}</a>'
+        f'<button type="button" class="copy" onclick="{copy}">{texts.COPY.within(language)}</button>'
+        f'<a href="{other}" lang="{"zh" if language == "en" else "en"}">{texts.OTHER_LANGUAGE.within(language)}</a>'
     )
 
 
 def notice(language: str) -> str:
-    """What this is not for; stands on every screen."""
-    return f'<footer class="notice">{texts.NOTICE.within(language)}</footer>'
+    """What this is not for, on every screen; and what computes."""
+    device = texts.DEVICE.within(language).format(device=best_device().type.upper())
+    return f'<footer class="notice">{texts.NOTICE.within(language)} <span>· {escape(device)}</span></footer>'
 
 
 def message(text: Text | None, language: str) -> str:
@@ -51,23 +52,18 @@ def line(text: Text | str, language: str) -> str:
     return f'<p class="line">{escape(words)}</p>'
 
 
-def read_out(view: View, language: str) -> str:
-    """What stands under a picture: its check, and its main numbers in words for those who want or need them."""
-    facts = view.facts.within(language) if view.facts else ""
+def read_out(check: Text, facts: Text, language: str) -> str:
+    """What stands under a figure: its check, and its main numbers in words for those who want or need them."""
     title = texts.IN_WORDS.within(language)
-    more = f"<details><summary>{title}</summary>{line(facts, language)}</details>" if facts else ""
-    return line(view.line, language) + more
+    more = f"<details><summary>{title}</summary>{line(facts, language)}</details>"
+    return line(check, language) + more
 
 
-def slot_line(design: Design, slot: str, language: str) -> str:
-    """The one-line text of what a slot holds; its choices where they differ by level."""
-    if not design.applies(slot):
-        return line(texts.IDLE[slot], language)
-    choices = design.levels(slot)
-    if len(set(choices)) > 1:
-        return line(texts.BY_LEVEL.within(language).format(choices=", ".join(map(str, choices))), language)
-    entry = catalogues[slot][choices[0].id]
-    return line(f"{entry.summary.within(language)} {_options(choices[0].options)}", language)
+def lesson(entry: Entry, language: str) -> str:
+    """What something is in one line; its lesson and its paper, folded away."""
+    paper = f" <cite>{escape(str(entry.paper))}</cite>" if entry.paper else ""
+    told = f'<p class="line">{escape(entry.lesson.within(language))}{paper}</p>'
+    return f'<details class="told"><summary>{escape(entry.summary.within(language))}</summary>{told}</details>'
 
 
 def preset_line(design: Design, language: str) -> str:
@@ -98,45 +94,44 @@ def about(text: Text, source: Text | None, language: str) -> str:
     return f'<details class="line"><summary>{title}</summary>{escape(source.within(language))}</details>'
 
 
-def legend(task: str, picture: Picture | None, language: str) -> str:
-    """The classes in their colours, numbered where there are several; a small picture is marked to be shown crisp."""
-    own = tasks[task].make.labels[1:]
-    items = "".join(
-        f'<li><i style="background:{label.color}">{number if len(own) > 1 else ""}</i>'
-        f"{escape(label.title.within(language))}</li>"
-        for number, label in enumerate(own, start=1)
-    )
-    crisp = " crisp" if picture and max(picture.height, picture.width) <= CRISP else ""
-    return f'<ul class="legend{crisp}" aria-label="{texts.LEGEND.within(language)}">{items}</ul>'
+def cost_table(bench: Bench, task: str, language: str, label: str = "") -> str:
+    """Parameters, multiply-adds and memory beside the classic's, as bars on a logarithmic axis from 1/8 to 8.
 
-
-def classes(task: str, language: str) -> list[tuple[str, int]]:
-    """The choices of a class, as the legend numbers them."""
-    own = enumerate(tasks[task].make.labels[1:], start=1)
-    return [(f"{number} {label.title.within(language)}", number) for number, label in own]
-
-
-def cost_table(design: Design, task: str, language: str) -> str:
-    """Parameters, multiply-adds and memory beside the classic's, as bars on a logarithmic axis from 1/8 to 8."""
+    Args:
+        bench: One design or two; both have their bar.
+        task: Id of the task.
+        language: Of the words.
+        label: HTML that says which weights stand behind the pictures.
+    """
     made = tasks[task].make
-    own, classic = (
-        cost(one, in_channels=made.channels, classes=len(made.labels)) for one in (design, Design(dims=design.dims))
-    )
-    rows = "".join(
-        f"<tr><th>{title.within(language)}</th><td>{_bar(value / base)}</td><td>{value / base:.2f}×</td>"
-        f"<td>{shown}</td></tr>"
-        for title, value, base, shown in _costs(own, classic)
-    )
+    counts = [
+        cost(one, in_channels=made.channels, classes=len(made.labels))
+        for one in (bench.edited, *bench.designs, Design(dims=bench.edited.dims))
+    ]
+    own, classic, compared = counts[0], counts[-1], counts[1:-1]
+    columns = [list(_costs(one, classic)) for one in compared]
+    rows = "".join(_row(cells, language) for cells in zip(*columns, strict=True))
     reach = " × ".join(map(str, own.receptive_field.sides)) + " px"
     if own.receptive_field.through:
         gates = ", ".join(kinds(own.receptive_field.through))
         reach += " " + texts.WHOLE_IMAGE.within(language).format(gates=gates)
     rows += f'<tr><th>{texts.REACH.within(language)}</th><td colspan="3">{escape(reach)}</td></tr>'
     return (
-        f'<div class="cost"><h2>{texts.COST.within(language)}</h2><p class="line">{texts.RELATIVE.within(language)}</p>'
-        f"{_slowness(own, classic, language)}<table>{rows}</table>{_stages(own, language)}"
-        f"{score(design, task, language)}</div>"
+        f'<div class="cost"><h2>{texts.SCORE.within(language)}</h2>{label}{scores(bench, task, language)}'
+        f'<h2>{texts.COST.within(language)}</h2><p class="line">{texts.RELATIVE.within(language)}</p>'
+        f"{_slowness(own, classic, language)}<table>{rows}</table>{_stages(own, language)}</div>"
     )
+
+
+def _row(cells: tuple[tuple[Text, int, int, str], ...], language: str) -> str:
+    """One line a design, under one title."""
+    lines = []
+    for name, (title, value, base, shown) in zip("ab" if len(cells) > 1 else " ", cells, strict=True):
+        badge = f'<b class="badge {name}">{name.upper()}</b> ' if name.strip() else ""
+        head = f"<th>{badge}{title.within(language)}</th>"
+        ratio = f"<td>{value / base:.2f}×</td><td>{shown}</td>"
+        lines.append(f'<tr class="{name.strip()}">{head}<td>{_bar(value / base)}</td>{ratio}</tr>')
+    return "".join(lines)
 
 
 def _slowness(own: Cost, classic: Cost, language: str) -> str:
@@ -219,7 +214,3 @@ def _bar(ratio: float) -> str:
     left, width = (50, 50 * reach) if reach >= 0 else (50 + 50 * reach, -50 * reach)
     beyond = "▸" if ratio > 8 else "◂" if ratio < 1 / 8 else ""
     return f'<span class="axis"><i style="left:{left:.1f}%;width:{max(width, 0.8):.1f}%"></i>{beyond}</span>'
-
-
-def _options(options: tuple[tuple[str, object], ...]) -> str:
-    return f"({', '.join(f'{name}={value}' for name, value in options)})" if options else ""

@@ -1,24 +1,24 @@
 """What one visitor looks at, and everything that is computed of it. Pure functions; nothing here knows the page."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.analysis import Attribution, Target, analyses
+from unet_playground.analysis import AttentionMaps, Attribution, Target, analyses
 from unet_playground.analysis.base import Result, look
 from unet_playground.analysis.watch import Watch, stream
 from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError, Text
 from unet_playground.examples import ShippedImage
-from unet_playground.figures import draw, overlay, to_array
 from unet_playground.images import Picture, read_image
-from unet_playground.inference import ModelStore, Segmentation, prepare, segment
+from unet_playground.inference import ModelStore, Segmentation, prepare
 from unet_playground.model import UNet
 from unet_playground.registry import Entry
 from unet_playground.tasks import Label, tasks
@@ -28,8 +28,11 @@ from unet_playground.weights import stores
 
 AUTO = "auto"
 """The weights that are shown unless others are asked for: trained alone where there are such, else shared."""
-OWN = {"attention": "attention", "field": "receptive-field"}
-"""Views that always show the same analysis."""
+OWN = {"attention": "attention(checks=false)", "field": "receptive-field"}
+"""Views that always show the same analysis; attention is put to the test after everything else is there."""
+TESTED = "attention"
+FLOW = "gradient-flow(deepest=0)"
+"""What the drawing's lines can be weighed by, besides the field."""
 FIRST_METHOD = "integrated-gradients"
 LARGEST_EXPLAINED = 1.1e6
 """Pixels of an image beyond which only the mask is computed in the page."""
@@ -49,7 +52,7 @@ class Scene:
         label: Number of the class that is asked about.
         weights: `auto`, `shared` or `solo`.
         method: How the attribution is computed, an analysis with its options.
-        instrument: Another analysis that is looked at besides; None for none.
+        id: Of the image, the same for every question about it.
     """
 
     task: str
@@ -61,7 +64,7 @@ class Scene:
     label: int = 1
     weights: str = AUTO
     method: str = FIRST_METHOD
-    instrument: str | None = None
+    id: str = field(default_factory=lambda: token_hex(8))
 
     @classmethod
     def of_example(cls, shipped: ShippedImage) -> "Scene":
@@ -90,7 +93,7 @@ class Scene:
         return cls(task, picture, about)
 
     def asking(self, **changes: Any) -> "Scene":
-        """The same image with another question: `point`, `label`, `weights`, `method`, `instrument`."""
+        """The same image with another question: `point`, `label`, `weights`, `method`."""
         return replace(self, **changes)
 
     @property
@@ -127,11 +130,19 @@ class Turn:
 
 @dataclass(frozen=True)
 class View:
-    """One finished picture: RGB pixels (h, w, 3), a line beneath, and its main numbers in words."""
+    """What an analysis found so far.
 
-    pixels: NDArray[np.uint8] | None
+    Attributes:
+        result: None where it is refused.
+        line: Its check in one line, or why it is refused.
+        facts: Its main numbers in words.
+        final: Whether nothing better comes.
+    """
+
+    result: Result | None
     line: Text
     facts: Text | None = None
+    final: bool = True
 
 
 @cache
@@ -150,16 +161,26 @@ def model_for(scene: Scene, design: Design) -> UNet | None:
     return model if model.origin and model.origin.sha256 else None
 
 
+def on_equal_terms(scene: Scene, designs: Iterable[Design]) -> Scene:
+    """The scene with weights of one kind for all designs, where they were left to us and such exist.
+
+    What a network gains from being trained alone must not look like the gain of a part.
+    """
+    kinds = [_kinds(scene.task, design) for design in designs]
+    if scene.weights != AUTO or len(kinds) < 2:
+        return scene
+    return scene.asking(weights=next((one for one in ("solo", "shared") if all(one in own for own in kinds)), AUTO))
+
+
 def _kinds(task: str, design: Design) -> set[str]:
     """Which weights there are for a design: `shared`, `solo`."""
     return {"shared" if store.card.shared else "solo" for store in stores(task) if store.card.serves(design)}
 
 
-def predict(scene: Scene, model: UNet) -> View:
-    """The mask over the image, with its Dice where the truth is known."""
-    result = segment(scene.picture, model)
-    shown = overlay(scene.picture, result.mask, scene.labels, point=scene.point)
-    return View(shown, _join(_facts(scene, result)))
+def facts_of(scene: Scene, result: Segmentation) -> Text:
+    """A mask in one line: its area, its Dice where the truth is known, and what it says of the pixel asked about."""
+    facts = list(_facts(scene, result))
+    return Text(" · ".join(fact.en for fact in facts), " · ".join(fact.zh for fact in facts))
 
 
 def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tuple[str, View]]:
@@ -170,22 +191,28 @@ def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tu
         model: The model.
         check: Called between pieces of work; whatever it raises ends them.
     """
-    shown = {**OWN, "attribution": scene.method}
-    if scene.instrument:
-        shown["instrument"] = scene.instrument
-    if scene.picture.height * scene.picture.width > LARGEST_EXPLAINED:
-        size = {"width": scene.picture.width, "height": scene.picture.height, "limit": LARGEST_EXPLAINED / 1e6}
-        for name in shown:
-            yield name, View(None, texts.TOO_LARGE.format(**size))
+    shown = [*OWN.items(), ("flow", FLOW), ("attribution", scene.method)]
+    if reason := too_large(scene):
+        for name, _ in shown:
+            yield name, View(None, reason)
         return
     image = prepare(scene.picture, model)
-    for name, method in shown.items():
-        check()
-        try:
-            for view in _looks(scene, model, image, method, check):
-                yield name, view
-        except PlaygroundError as refusal:
-            yield name, View(None, refusal.text)
+    gated = False
+    for name, method in shown:
+        for view in _guarded(scene, model, image, method, check):
+            gated |= isinstance(view.result, AttentionMaps) and bool(view.result.maps)
+            yield name, view
+    if gated:
+        for view in _guarded(scene, model, image, TESTED, check):
+            yield "attention", view
+
+
+def too_large(scene: Scene) -> Text | None:
+    """Why nothing but the mask is computed of an image in the page; None where it is small enough."""
+    picture = scene.picture
+    if picture.height * picture.width <= LARGEST_EXPLAINED:
+        return None
+    return texts.TOO_LARGE.format(width=picture.width, height=picture.height, limit=LARGEST_EXPLAINED / 1e6)
 
 
 def attribution_methods() -> list[Entry]:
@@ -193,10 +220,13 @@ def attribution_methods() -> list[Entry]:
     return [entry for entry in analyses.entries() if get_type_hints(entry.make).get("return") is Attribution]
 
 
-def instruments() -> list[Entry]:
-    """The analyses that have no view of their own, in menu order."""
-    own = {*OWN.values(), *(entry.id for entry in attribution_methods())}
-    return [entry for entry in analyses.entries() if entry.id not in own]
+def _guarded(scene: Scene, model: UNet, image: Tensor, method: str, check: Callable[[], None]) -> Iterator[View]:
+    """One analysis as it gets ready; a refusal is its last view."""
+    check()
+    try:
+        yield from _looks(scene, model, image, method, check)
+    except PlaygroundError as refusal:
+        yield View(None, refusal.text)
 
 
 def _looks(scene: Scene, model: UNet, image: Tensor, method: str, check: Callable[[], None]) -> Iterator[View]:
@@ -210,7 +240,7 @@ def _looks(scene: Scene, model: UNet, image: Tensor, method: str, check: Callabl
     for final, result in stream(compute, check):
         check_en, check_zh = result.check.en, result.check.zh
         coarse = Text(texts.COARSE.en.format(check=check_en), texts.COARSE.zh.format(check=check_zh))
-        yield View(to_array(draw(result, scene.picture)), result.check if final else coarse, result.facts)
+        yield View(result, result.check if final else coarse, result.facts, final)
 
 
 def _facts(scene: Scene, result: Segmentation) -> Iterator[Text]:
@@ -230,8 +260,3 @@ def _facts(scene: Scene, result: Segmentation) -> Iterator[Text]:
         yield Text(texts.AT_PIXEL.en.format(label=title.en, **where), texts.AT_PIXEL.zh.format(label=title.zh, **where))
     else:
         yield texts.ASK
-
-
-def _join(facts: Iterator[Text]) -> Text:
-    facts = list(facts)  # type: ignore[assignment]
-    return Text(" · ".join(fact.en for fact in facts), " · ".join(fact.zh for fact in facts))

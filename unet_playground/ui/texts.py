@@ -3,7 +3,7 @@
 from unet_playground.errors import Text
 
 TITLE = Text("U-Net Playground", "U-Net 游乐场")
-TAGLINE = Text("Choose the parts, drop in an image, look inside.", "选择部件，放入图像，看看内部。")
+COPY = Text("Copy link", "复制链接")
 OTHER_LANGUAGE = Text("中文", "English")
 NOTICE = Text(
     "Research and teaching only; not a medical device; not for diagnosis", "仅供研究与教学；非医疗器械；不得用于诊断"
@@ -30,7 +30,7 @@ LINK_HINT = Text(
 )
 GLOSSARY = Text("What the options mean", "各选项的含义")
 EXAMPLE = Text("Example", "示例图像")
-UPLOAD = Text("Your own image (PNG, JPEG, TIFF)", "上传图像（PNG、JPEG、TIFF）")
+UPLOAD = Text("Your own image", "上传图像")
 SHIPPED = Text("{title}, {width} × {height} px.", "{title}，{width} × {height} 像素。")
 SOURCE = Text("Source and licence", "来源与许可")
 UPLOADED = Text(
@@ -40,7 +40,41 @@ PREDICTION = Text("Prediction", "预测")
 ATTENTION = Text("Attention", "注意力")
 FIELD = Text("Receptive field", "感受野")
 ATTRIBUTION = Text("Attribution", "归因")
-INSTRUMENT = Text("Look closer", "深入查看")
+METHOD = Text("Method", "方法")
+CHOOSE_INSTRUMENT = Text("Instrument", "仪器")
+IN_WORDS = Text("In words", "文字说明")
+ASK = Text("Task", "任务")
+PRESET = Text("Start from", "从预设开始")
+DEPTH = Text("Depth", "深度")
+WIDTH = Text("Width", "宽度")
+IDLE = {
+    "site": Text("Without attention there is nothing to place.", "没有注意力，也就没有位置可选。"),
+    "up": Text(
+        "Nothing to get back: this way down keeps full resolution, at one width throughout.",
+        "无需恢复：此下采样方式保持全分辨率，各级宽度相同。",
+    ),
+}
+"""Why a slot has no choice at the moment."""
+BY_LEVEL = Text("Level by level, finest first: {choices}", "逐级（从最精细起）：{choices}")
+LINK = Text("Link of this design", "此设计的链接")
+LINK_HINT = Text(
+    "Edit and press Enter. Attention and up may differ by level, finest first: "
+    "up=bilinear/bilinear/deformable/deformable. Options go in brackets: cbam(order=parallel).",
+    "修改后按回车。attention 与 up 可逐级不同，从最精细起：up=bilinear/bilinear/deformable/deformable。"
+    "选项写在括号内：cbam(order=parallel)。",
+)
+GLOSSARY = Text("What the options mean", "各选项的含义")
+EXAMPLE = Text("Example", "示例图像")
+UPLOAD = Text("Your own image", "上传图像")
+SHIPPED = Text("{title}, {width} × {height} px.", "{title}，{width} × {height} 像素。")
+SOURCE = Text("Source and licence", "来源与许可")
+UPLOADED = Text(
+    "Your image, {width} × {height} px, not kept. {notes}", "你的图像，{width} × {height} 像素，不保留。{notes}"
+)
+PREDICTION = Text("Prediction", "预测")
+ATTENTION = Text("Attention", "注意力")
+FIELD = Text("Receptive field", "感受野")
+ATTRIBUTION = Text("Attribution", "归因")
 METHOD = Text("Method", "方法")
 CHOOSE_INSTRUMENT = Text("Instrument", "仪器")
 IN_WORDS = Text("In words", "文字说明")
@@ -102,7 +136,6 @@ UNMEASURED = Text(
     "This design has not been measured on the test split; the atlas holds others.",
     "此设计尚未在测试集上测量；图谱中有其他设计。",
 )
-CLAIMS = Text("What two texts claim, and what was measured", "两篇文章的论断与实测结果")
 PAIR = Text("{first} against {second}", "{first} 与 {second} 相比")
 CLASSIC = Text("the classic", "经典设计")
 SPEAKS = {
@@ -127,7 +160,7 @@ SLOW = Text(
 )
 REACH = Text("Receptive field", "感受野")
 WHOLE_IMAGE = Text("and the whole image through {gates}", "并通过 {gates} 看到整幅图")
-DEVICE = Text("Computes on {device}", "计算设备：{device}")
+DEVICE = Text("computes on {device}", "计算设备：{device}")
 COARSE = Text("Coarse: {check}", "粗略：{check}")
 WORKING = Text("Working on it …", "计算中…")
 EMPTY = Text("Choose an example or upload an image.", "请选择示例或上传图像。")
@@ -136,3 +169,46 @@ TOO_LARGE = Text(
     "The mask is complete; crop the image for the rest.",
     "此图像为 {width} × {height} 像素；注意力、感受野和归因最多显示到 {limit} Mpx。掩膜是完整的；其余请裁剪后再看。",
 )
+COARSE_TAG = Text("coarse", "粗略")
+VIEWER = {
+    "title": Text("On this image", "在这幅图上"),
+    "shown": Text("What is drawn over the image", "叠加显示的内容"),
+    "contour": Text("contour", "轮廓"),
+    "fill": Text("fill", "填充"),
+    "errors": Text("errors", "错误"),
+    "truth": Text("truth", "真值"),
+    "noTruth": Text("Nobody drew the truth for this image.", "此图像没有人工标注。"),
+    "opacity": Text("Opacity", "不透明度"),
+    "zoom": Text("Zoom", "缩放"),
+    "in": Text("Zoom in (+)", "放大（+）"),
+    "out": Text("Zoom out (-)", "缩小（-）"),
+    "whole": Text("Whole image (0)", "整幅图（0）"),
+    "ask": Text("Ask about the whole class", "针对整个类别提问"),
+    "asked": Text("Class asked about", "提问的类别"),
+    "missed": Text("missed", "漏检"),
+    "extra": Text("extra", "误检"),
+    "agree": Text("agree", "一致"),
+    "onlyA": Text("only A", "仅 A"),
+    "onlyB": Text("only B", "仅 B"),
+}
+"""Words of the linked pictures."""
+CAM = Text("no attention: Seg-Grad-CAM of {place}", "无注意力：{place} 的 Seg-Grad-CAM")
+EVIDENCE = Text("evidence, share of the largest ({largest:.3g})", "证据，占最大值（{largest:.3g}）的比例")
+FACTOR = Text("factor", "系数")
+BARS = Text("{channels} channels, factor 0 to {top:g}", "{channels} 个通道，系数 0 到 {top:g}")
+UNCHECKED = Text("not checked yet", "尚未检验")
+IDLE_GATE = Text("changes nothing here: Dice {kept:.3f}", "在这里不起作用：Dice {kept:.3f}")
+GATE = Text("replaced by {by}: Dice {kept:.3f}", "换成{by}：Dice {kept:.3f}")
+GRADIENT = Text("gradient, share of the largest", "梯度，占最大值的比例")
+PERCENTILE = Text("{unit}, ± 99.5th percentile", "{unit}，± 第 99.5 百分位")
+FAN = Text("Fan out: {slot}", "展开：{slot}")
+FAN_HINT = Text("Dice here; multiply-adds, × the classic's", "此图 Dice；乘加次数（经典设计的倍数）")
+MISSED, EXTRA = VIEWER["missed"], VIEWER["extra"]
+ONLY_OWN = Text("only in the design", "仅在该设计中")
+ONLY_OPTION = Text("only in the option", "仅在该选项中")
+UNTRAINED_SHORT = Text("No trained weights.", "没有训练过的权重。")
+NETWORK = Text("The network", "网络")
+LINK_ROOM = Text("Link, weights", "链接与权重")
+ROOMS = Text("Rooms", "房间")
+BACK = Text("Back (Esc)", "返回（Esc）")
+LESSONS = Text("Lessons", "课程")

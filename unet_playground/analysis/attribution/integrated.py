@@ -118,9 +118,10 @@ def _adaptive(question: Question, target: Target) -> Attribution:
     """Pieces of the path, the two that miss most halved at a time, until what they miss is small."""
     low, high = _looked(question, [0.0, 1.0])
     pieces = {_Piece(low, high): _Piece(low, high).missed}
-    total, steps = high.said - low.said, 2
+    total, steps, shown = high.said - low.said, 2, 0
     while not _close(pieces.values(), total) and steps < MOST:
-        if steps & (steps - 1) == 0:
+        if steps >= 2 * shown:
+            shown = steps
             question.watch.show(_summed(question, target, list(pieces), total, steps))
         worst = sorted(pieces, key=lambda piece: -abs(pieces[piece]))[: min(CHUNK, MOST - steps)]
         middles = _looked(question, [(piece.low.share + piece.high.share) / 2 for piece in worst])

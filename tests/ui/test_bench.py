@@ -1,0 +1,31 @@
+"""One design or two, and which of them a choice changes."""
+
+from unet_playground import Design
+from unet_playground.ui.bench import Bench
+
+ADD, DENSE = Design(skip="add"), Design(skip="dense")
+
+
+def test_a_comparison_begins_with_a_copy_that_is_then_edited():
+    bench = Bench(ADD).compared(True)
+    assert bench == Bench(ADD, ADD, "B")
+    changed = bench.holding(DENSE)
+    assert (changed.a, changed.b, changed.edited, changed.other) == (ADD, DENSE, DENSE, ADD)
+
+
+def test_either_design_can_be_edited():
+    bench = Bench(ADD, DENSE, "B").turned_to("A")
+    assert (bench.edited, bench.other) == (ADD, DENSE)
+    assert bench.holding(Design()).a == Design()
+    assert bench.turned_to("nonsense").editing == "A"
+
+
+def test_what_was_edited_stays_when_the_comparison_ends():
+    assert Bench(ADD, DENSE, "B").compared(False) == Bench(DENSE)
+    assert Bench(ADD).turned_to("B").editing == "A"
+
+
+def test_the_slot_that_was_touched_last_is_remembered():
+    bench = Bench().holding(Design(up="carafe"))
+    assert bench.slot == "up"
+    assert bench.holding(Design(up="carafe", depth=3)).slot == "up"
