@@ -23,17 +23,19 @@ CLOCK = """
 ([slot, choice]) => new Promise((done, fail) => {
   const limit = setTimeout(() => fail(new Error('within 60 s only ' + JSON.stringify(seen))), 60000);
   const seen = {}, begun = performance.now();
-  const old = {cost: document.querySelector('#cost').innerHTML, link: location.search};
+  const old = document.querySelector('#cost').innerHTML;
+  let taken = false;
   const state = (name) => document.querySelector(`#${name} .pane`).dataset.state;
   const parts = {
-    cost: () => document.querySelector('#cost').innerHTML !== old.cost,
-    mask: () => location.search !== old.link && state('prediction') === 'done',
+    cost: () => document.querySelector('#cost').innerHTML !== old,
+    mask: () => taken && !document.body.classList.contains('stale') && state('prediction') === 'done',
     attention: () => seen.mask && ['done', 'coarse'].includes(state('attention')),
     field: () => seen.mask && state('field') === 'done',
     attribution: () => seen.mask && ['done', 'coarse'].includes(state('attribution')),
   };
   document.querySelector(`#designer [data-slot=${slot}] [data-id=${choice}]`).click();
   const timer = setInterval(() => {
+    taken ||= document.body.classList.contains('stale');
     for (const [name, there] of Object.entries(parts)) {
       if (!(name in seen) && there()) seen[name] = performance.now() - begun;
     }

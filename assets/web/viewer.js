@@ -165,7 +165,7 @@ window.unetViewer ??= (() => {
       this.given = given;
       this.title.textContent = given.title;
       this.element.setAttribute("aria-label", given.title);
-      this.element.dataset.state = given.state;
+      if (!given.layer) this.element.dataset.state = given.state;
       this.tag.textContent = given.tag ?? "";
       this.line.textContent = given.line ?? "";
       this.line.title = given.line ?? "";
@@ -176,6 +176,10 @@ window.unetViewer ??= (() => {
       this.over.setAttribute("aria-label", [given.title, given.line, given.facts].filter(Boolean).join(". "));
       this.chooser();
       await this.prepare();
+      if (this.given !== given) return;
+      this.element.dataset.state = given.state;
+      // What was taken away when a choice was made is back; the other pictures are marked busy by their own values.
+      if (this.kind === "prediction") document.body.classList.remove("stale");
     }
 
     async prepare() {

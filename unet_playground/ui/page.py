@@ -22,7 +22,17 @@ from unet_playground.ui.layout import Layout
 from unet_playground.ui.lesson import Progress, clicked, follow, lesson_value, wanted
 from unet_playground.ui.requests import door_of, given, question_of
 from unet_playground.ui.rooms import Room
-from unet_playground.ui.scene import Scene, Superseded, Turn, View, explain, facts_of, model_for, on_equal_terms
+from unet_playground.ui.scene import (
+    Scene,
+    Superseded,
+    Turn,
+    View,
+    explain,
+    facts_of,
+    glimpse,
+    model_for,
+    on_equal_terms,
+)
 from unet_playground.ui.thumbnails import thumbnails
 from unet_playground.ui.viewer import pane, shown, toolbar
 
@@ -265,12 +275,13 @@ class Page(Layout):
         if scene is None:
             yield {**first, self.asked: number}
             return
-        first[self.diagram] = drawing(bench.edited, _sides(scene), task, language, bench.other)
+        first[self.diagram] = drawing(bench.edited, scene.sides, task, language, bench.other)
         first[self.tools] = toolbar(scene, scene.labels, language)
         first[self.about] = panels.about(scene.about, scene.source, language)
         first[self.weights] = scene.weights
         yield first
-        yield {**self._predicted(bench, scene), self.asked: number}
+        yield self._predicted(bench, scene)
+        yield {**self._glimpsed(bench, scene), self.asked: number}
 
     def _predicted(self, bench: Bench, scene: Scene) -> Updates:
         """The masks of the designs; what else is shown of the edited one waits."""
@@ -292,6 +303,16 @@ class Page(Layout):
             self.cost: self._cost(bench, scene, own),
             self.fan: None,
         }
+
+    def _glimpsed(self, bench: Bench, scene: Scene) -> Updates:
+        """Attention, which comes with the mask; what is wrong stands in the mask's place already."""
+        try:
+            model = model_for(on_equal_terms(scene, bench.designs), bench.edited)
+        except PlaygroundError:
+            return {}
+        return (
+            {self.views["attention"]: shown("attention", glimpse(scene, model), scene, self.language)} if model else {}
+        )
 
     def _masks(self, scene: Scene, models: list[UNet]) -> Question:
         """The prediction of one network, or of two."""
@@ -322,11 +343,11 @@ class Page(Layout):
 
     def _explained(self, bench: Bench, scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[Updates]:
         """The drawing's pictures and weights, the views as they get ready, then the fan."""
-        drawn = drawing(bench.edited, _sides(scene), scene.task, self.language, bench.other)
-        drawn["pictures"] = thumbnails(drawn, model, prepare(scene.picture, model))
-        yield {self.diagram: drawn}
+        drawn = drawing(bench.edited, scene.sides, scene.task, self.language, bench.other)
         for name, view in explain(scene, model, check):
             check()  # no picture of the choice before under the new one
+            if not drawn["pictures"] and name == "flow":
+                drawn = {**drawn, "pictures": thumbnails(drawn, model, prepare(scene.picture, model))}
             if weights := _weights(drawn, view):
                 drawn = {**drawn, "weights": {**drawn["weights"], **weights}}
                 yield {self.diagram: drawn}
@@ -370,10 +391,6 @@ def _weights(drawn: Mapping[str, Any], view: View) -> dict[str, dict[str, float]
 def _kept(scene: Scene | None) -> Question:
     """What is asked about the image so far, as far as another image can be asked it."""
     return {name: getattr(scene, name) for name in ("label", "weights", "method")} if scene else {}
-
-
-def _sides(scene: Scene) -> tuple[int, int]:
-    return scene.picture.height, scene.picture.width
 
 
 def _shipped(task: str, id: str) -> Callable[[], Scene]:

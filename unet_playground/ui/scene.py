@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.analysis import AttentionMaps, Attribution, Target, analyses
+from unet_playground.analysis import Attribution, Target, analyses
 from unet_playground.analysis.base import Result, look
 from unet_playground.analysis.watch import Watch, stream
 from unet_playground.design import Design
@@ -28,9 +28,9 @@ from unet_playground.weights import stores
 
 AUTO = "auto"
 """The weights that are shown unless others are asked for: trained alone where there are such, else shared."""
-OWN = {"attention": "attention(checks=false)", "field": "receptive-field"}
-"""Views that always show the same analysis; attention is put to the test after everything else is there."""
-TESTED = "attention"
+GLIMPSE, TESTED = "attention(checks=false)", "attention"
+"""Attention is shown at once, and put to the test after everything else is there."""
+FIELD = "receptive-field"
 FLOW = "gradient-flow(deepest=0)"
 """What the drawing's lines can be weighed by, besides the field."""
 FIRST_METHOD = "integrated-gradients"
@@ -95,6 +95,11 @@ class Scene:
     def asking(self, **changes: Any) -> "Scene":
         """The same image with another question: `point`, `label`, `weights`, `method`."""
         return replace(self, **changes)
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """(height, width) of the image."""
+        return self.picture.height, self.picture.width
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -183,28 +188,31 @@ def facts_of(scene: Scene, result: Segmentation) -> Text:
     return Text(" · ".join(fact.en for fact in facts), " · ".join(fact.zh for fact in facts))
 
 
+def glimpse(scene: Scene, model: UNet) -> View:
+    """Attention, not yet put to the test: what is quick enough to come with the mask."""
+    if reason := too_large(scene):
+        return View(None, reason)
+    *_, last = _guarded(scene, model, prepare(scene.picture, model), GLIMPSE, lambda: None)
+    return last
+
+
 def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tuple[str, View]]:
-    """Every view as it gets ready, coarse first: ("attention", view) and so on.
+    """Every other view as it gets ready, coarse first: ("field", view) and so on; last attention, put to the test.
 
     Args:
         scene: The image and what is asked.
         model: The model.
         check: Called between pieces of work; whatever it raises ends them.
     """
-    shown = [*OWN.items(), ("flow", FLOW), ("attribution", scene.method)]
+    shown = (("field", FIELD), ("flow", FLOW), ("attribution", scene.method), ("attention", TESTED))
     if reason := too_large(scene):
         for name, _ in shown:
             yield name, View(None, reason)
         return
     image = prepare(scene.picture, model)
-    gated = False
     for name, method in shown:
         for view in _guarded(scene, model, image, method, check):
-            gated |= isinstance(view.result, AttentionMaps) and bool(view.result.maps)
             yield name, view
-    if gated:
-        for view in _guarded(scene, model, image, TESTED, check):
-            yield "attention", view
 
 
 def too_large(scene: Scene) -> Text | None:

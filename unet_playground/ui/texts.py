@@ -30,7 +30,7 @@ LINK_HINT = Text(
 )
 GLOSSARY = Text("What the options mean", "各选项的含义")
 EXAMPLE = Text("Example", "示例图像")
-UPLOAD = Text("Your own image", "上传图像")
+UPLOAD = Text("Upload", "上传")
 SHIPPED = Text("{title}, {width} × {height} px.", "{title}，{width} × {height} 像素。")
 SOURCE = Text("Source and licence", "来源与许可")
 UPLOADED = Text(
@@ -65,7 +65,7 @@ LINK_HINT = Text(
 )
 GLOSSARY = Text("What the options mean", "各选项的含义")
 EXAMPLE = Text("Example", "示例图像")
-UPLOAD = Text("Your own image", "上传图像")
+UPLOAD = Text("Upload", "上传")
 SHIPPED = Text("{title}, {width} × {height} px.", "{title}，{width} × {height} 像素。")
 SOURCE = Text("Source and licence", "来源与许可")
 UPLOADED = Text(
