@@ -302,6 +302,7 @@ def test_hasty_choices_end_in_the_last_design_with_all_its_pictures(page: Page) 
 
 
 def test_a_node_of_the_drawing_opens_its_room_and_escape_leads_back(page: Page) -> None:
+    _all_views_are_done(page)
     page.locator("#diagram [data-id='encoder.1']").first.click()
     room = page.locator("#room-layers")
     expect(room).to_be_visible(timeout=PATIENCE)

@@ -1,6 +1,7 @@
 """The page in one language: which event calls what."""
 
 from collections.abc import Callable, Iterator, Mapping
+from inspect import signature
 from typing import Any
 
 import gradio as gr
@@ -68,12 +69,15 @@ class Page(Layout):
     def listen(self, event: Any, run: Callable[..., Iterator[Updates]], *inputs: Any) -> None:
         """Let an event change the design, the image or the question.
 
+        What our scripts send has to be heard one by one: Gradio repeats the first event's data for the last one.
+
         Args:
             event: Of a component.
             run: Is given the values of `inputs`, then bench, scene and turn, and what `shown` yields is its answer.
             inputs: Components.
         """
-        quick = {**self.slow, **QUICK, "js": MARK_STALE}
+        scripted = any(one.annotation is gr.EventData for one in signature(run).parameters.values())
+        quick = {**self.slow, **QUICK, "js": MARK_STALE, "trigger_mode": "multiple" if scripted else "always_last"}
         heard = event(run, [*inputs, *self.held], self._outputs(), **quick)
         heard.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
 
@@ -89,15 +93,13 @@ class Page(Layout):
         return run
 
     def _connect(self) -> None:
-        """Every choice answers at once with design and mask; the rest streams in, and the next choice ends it.
-
-        It ends by `Turn`, not by Gradio's `cancels`: an event that was cancelled in mid-run did not start again.
-        """
+        """Every choice answers at once; the rest streams in until its `Turn` is over (what Gradio cancels is dead)."""
         entered = [part for room in self.rooms.values() for part in room.inputs]
         furnished = [part for room in self.rooms.values() for part in room.outputs]
         drawn = [self.message, self.diagram, self.fan, *self.views.values()]
-        self.asked.change(self._explain, [*self.held, self.room, *entered], [*drawn, *furnished], **self.slow)
-        aside = {**self.slow, **ASIDE}
+        told = {**self.slow, "trigger_mode": "multiple"}
+        self.asked.change(self._explain, [self.asked, *self.held, self.room, *entered], [*drawn, *furnished], **told)
+        aside = {**self.slow, **ASIDE, "trigger_mode": "multiple"}
         self.nav.input(self._enter, [*self.held, *entered], [self.room, *furnished], **aside)
         self.diagram.input(self._open_door, [*self.held], [self.room, self.nav, *furnished], **aside)
         for room in self.rooms.values():
@@ -325,11 +327,12 @@ class Page(Layout):
         return {"state": "done", "line": said, "drawn": drawn}
 
     def _explain(
-        self, bench: Bench, scene: Scene | None, turn: Turn, room: str | None, *values: Any
+        self, asked: int, bench: Bench, scene: Scene | None, turn: Turn, room: str | None, *values: Any
     ) -> Iterator[Updates]:
         """What takes longer than the mask; ends when the next choice is made."""
-        check = turn.watch()
+        check = turn.watch(asked)
         try:
+            check()
             if room:
                 yield from self.rooms[room].refresh(bench, scene, check, *self._own(self.rooms[room], values))
             even = on_equal_terms(scene, bench.designs) if scene else None

@@ -122,9 +122,9 @@ class Turn:
         self.number += 1
         return self.number
 
-    def watch(self) -> Callable[[], None]:
-        """A function that raises `Superseded` once this turn is over."""
-        mine = self.number
+    def watch(self, turn: int | None = None) -> Callable[[], None]:
+        """A function that raises `Superseded` once a turn is over: the one with this number, else the present one."""
+        mine = self.number if turn is None else turn
 
         def check() -> None:
             if self.number != mine:

@@ -1,7 +1,7 @@
 """Rooms in which one looks at the present design through an instrument, with its options."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import gradio as gr
 
@@ -50,7 +50,7 @@ class InstrumentRoom(Room):
         self.knobs: dict[str, dict[str, Any]] = {}
         self.groups: dict[str, gr.Row] = {}
         for entry in entries:
-            with gr.Row(visible=self._has_knobs(entry, self.offered[0]), elem_classes="knobs") as self.groups[entry.id]:
+            with gr.Row(visible=self._shown(entry, self.offered[0]), elem_classes="knobs") as self.groups[entry.id]:
                 self.knobs[entry.id] = {option.id: self._knob(option) for option in entry.options}
         with gr.Row(elem_classes="figures"):
             self.figures = [self._figure(number) for number in range(len(NAMES))]
@@ -71,8 +71,7 @@ class InstrumentRoom(Room):
         self.method.input(page.refreshing(self), [*page.held, *self.inputs], self.outputs, **page.slow)
         for knobs in self.knobs.values():
             for knob in knobs.values():
-                listen = knob.release if isinstance(knob, gr.Slider) else knob.input
-                listen(page.refreshing(self), [*page.held, *self.inputs], self.outputs, **page.slow)
+                knob.input(page.refreshing(self), [*page.held, *self.inputs], self.outputs, **page.slow)
 
     def choosing(self, method: str, options: Mapping[str, Value]) -> tuple[Updates, list[Any]]:
         """What sets the controls to an instrument with its options, and the values that `refresh` is then given."""
@@ -90,11 +89,13 @@ class InstrumentRoom(Room):
     ) -> Iterator[Updates]:
         """The chosen instrument, for every design."""
         method, given = values[0], iter(values[1:])
-        options = {id: {name: next(given) for name in knobs} for id, knobs in self.knobs.items()}[method]
+        every = {id: {name: next(given) for name in knobs} for id, knobs in self.knobs.items()}
+        # A control that was never shown may have no value yet.
+        options = {name: value for name, value in every[method].items() if value is not None}
         entry = analyses[method]
         yield {
             self.lesson: self._told(entry),
-            **{group: gr.Row(visible=self._has_knobs(analyses[id], method)) for id, group in self.groups.items()},
+            **{group: gr.Row(visible=self._shown(analyses[id], method)) for id, group in self.groups.items()},
             **self._emptied(bench, scene),
         }
         if scene is None:
@@ -155,12 +156,14 @@ class InstrumentRoom(Room):
             return gr.Checkbox(option.default, label=title, min_width=120)
         if option.choices:
             return gr.Dropdown([*option.choices], value=option.default, label=title, min_width=140)
-        low, high = option.ends
+        low, high = (float(end) for end in option.ends)
         step = 2 if option.odd else 1 if isinstance(option.default, int) else 0.05
-        return gr.Slider(float(low), float(high), value=float(option.default), step=step, label=title, min_width=160)
+        # A slider that is not in view may send no value, which Gradio refuses; a number may be empty.
+        return gr.Number(float(option.default), label=title, minimum=low, maximum=high, step=step, min_width=120)
 
-    def _has_knobs(self, entry: Entry, chosen: str) -> bool:
-        return entry.id == chosen and bool(entry.options)
+    def _shown(self, entry: Entry, chosen: str) -> bool | Literal["hidden"]:
+        """Whether an instrument's options are shown; they stay in the page, or their controls would have no value."""
+        return (entry.id == chosen and bool(entry.options)) or "hidden"
 
     def _told(self, entry: Entry) -> str:
         return panels.lesson(entry, self.language)
