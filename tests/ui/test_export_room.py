@@ -79,8 +79,8 @@ def test_figures_come_as_png_and_svg(scene: Scene):
 
 def test_the_next_choice_ends_the_figures(scene: Scene):
     class Over(Turn):
-        def watch(self) -> Callable[[], None]:
-            check = super().watch()
+        def watch(self, turn: int | None = None) -> Callable[[], None]:
+            check = super().watch(turn)
             self.next()
             return check
 
