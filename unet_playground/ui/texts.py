@@ -9,9 +9,6 @@ NOTICE = Text(
     "Research and teaching only; not a medical device; not for diagnosis", "仅供研究与教学；非医疗器械；不得用于诊断"
 )
 TASK = Text("Task", "任务")
-PRESET = Text("Start from", "从预设开始")
-DEPTH = Text("Depth", "深度")
-WIDTH = Text("Width", "宽度")
 IDLE = {
     "site": Text("Without attention there is nothing to place.", "没有注意力，也就没有位置可选。"),
     "up": Text(
@@ -43,48 +40,7 @@ ATTRIBUTION = Text("Attribution", "归因")
 METHOD = Text("Method", "方法")
 CHOOSE_INSTRUMENT = Text("Instrument", "仪器")
 IN_WORDS = Text("In words", "文字说明")
-ASK = Text("Task", "任务")
-PRESET = Text("Start from", "从预设开始")
-DEPTH = Text("Depth", "深度")
-WIDTH = Text("Width", "宽度")
-IDLE = {
-    "site": Text("Without attention there is nothing to place.", "没有注意力，也就没有位置可选。"),
-    "up": Text(
-        "Nothing to get back: this way down keeps full resolution, at one width throughout.",
-        "无需恢复：此下采样方式保持全分辨率，各级宽度相同。",
-    ),
-}
-"""Why a slot has no choice at the moment."""
-BY_LEVEL = Text("Level by level, finest first: {choices}", "逐级（从最精细起）：{choices}")
-LINK = Text("Link of this design", "此设计的链接")
-LINK_HINT = Text(
-    "Edit and press Enter. Attention and up may differ by level, finest first: "
-    "up=bilinear/bilinear/deformable/deformable. Options go in brackets: cbam(order=parallel).",
-    "修改后按回车。attention 与 up 可逐级不同，从最精细起：up=bilinear/bilinear/deformable/deformable。"
-    "选项写在括号内：cbam(order=parallel)。",
-)
-GLOSSARY = Text("What the options mean", "各选项的含义")
-EXAMPLE = Text("Example", "示例图像")
-UPLOAD = Text("Upload", "上传")
-SHIPPED = Text("{title}, {width} × {height} px.", "{title}，{width} × {height} 像素。")
-SOURCE = Text("Source and licence", "来源与许可")
-UPLOADED = Text(
-    "Your image, {width} × {height} px, not kept. {notes}", "你的图像，{width} × {height} 像素，不保留。{notes}"
-)
-PREDICTION = Text("Prediction", "预测")
-ATTENTION = Text("Attention", "注意力")
-FIELD = Text("Receptive field", "感受野")
-ATTRIBUTION = Text("Attribution", "归因")
-METHOD = Text("Method", "方法")
-CHOOSE_INSTRUMENT = Text("Instrument", "仪器")
-IN_WORDS = Text("In words", "文字说明")
-NO_INSTRUMENT = Text(
-    "Skips, gradient flow, operators, uncertainty, feature maps: each looks at this design on this image.",
-    "跳跃连接、梯度流、算子、不确定性、特征图：每种仪器都针对此图像查看此设计。",
-)
 ASK = Text("Click a pixel to ask about it", "点击一个像素来提问")
-WHOLE_CLASS = Text("Ask about the whole class", "针对整个类别提问")
-CLASS = Text("Class asked about", "提问的类别")
 LEGEND = Text("Classes", "类别")
 AT_PIXEL = Text(
     "Row {row}, column {column}: {label} with probability {probability:.2f}",
@@ -207,8 +163,6 @@ MISSED, EXTRA = VIEWER["missed"], VIEWER["extra"]
 ONLY_OWN = Text("only in the design", "仅在该设计中")
 ONLY_OPTION = Text("only in the option", "仅在该选项中")
 UNTRAINED_SHORT = Text("No trained weights.", "没有训练过的权重。")
-NETWORK = Text("The network", "网络")
-LINK_ROOM = Text("Link, weights", "链接与权重")
 ROOMS = Text("Rooms", "房间")
 BACK = Text("Back (Esc)", "返回（Esc）")
 LESSONS = Text("Lessons", "课程")
