@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 
 from unet_playground.cost import SLOW, Cost, cost
-from unet_playground.design import LEVELWISE, SLOT_IDS, Design
+from unet_playground.design import SLOT_IDS, Design
 from unet_playground.errors import Text
 from unet_playground.inference import best_device
 from unet_playground.model import Origin, UNet
@@ -78,12 +78,6 @@ def preset_line(design: Design, language: str) -> str:
         title, summary = texts.AUTHORS.within(language), comparison.summary.within(language)
         counts = f"<details><summary>{title}</summary>{escape(summary)}</details>"
     return f'<div class="line">{escape(entry.summary.within(language))}{paper}{counts}</div>'
-
-
-def slot_value(design: Design, slot: str) -> str | None:
-    """The id that a slot's buttons show as chosen; None where it differs by level or the slot is empty."""
-    ids = {choice.id for choice in design.levels(slot)} if slot in LEVELWISE else {design.choice(slot).id}
-    return ids.pop() if len(ids) == 1 and ids <= set(catalogues[slot]) else None
 
 
 def about(text: Text, source: Text | None, language: str) -> str:
