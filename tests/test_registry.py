@@ -174,3 +174,19 @@ def test_the_docstring_becomes_summary_and_lesson(shelf: Catalogue):
     assert shelf["book"].summary == Text("First line.", "一本书。")
     assert shelf["book"].lesson.en == "The lesson runs over lines."
     assert shelf["book"].lesson.zh == "一本书。"
+
+
+def test_what_has_no_option_may_stand_on_types_that_only_checkers_know():
+    catalogue: Catalogue[type] = Catalogue("furniture", Text("Furniture", "家具"))
+
+    class Chair:
+        """A seat."""
+
+        def __init__(self, room: "Nowhere"):  # type: ignore[name-defined]  # noqa: F821
+            self.room = room
+
+    catalogue.register("chair", title="Chair", zh=Chinese("椅子", "一个座位。"))(Chair)
+    try:
+        assert catalogue["chair"].options == ()
+    finally:
+        del catalogues["furniture"]

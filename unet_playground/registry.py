@@ -253,10 +253,13 @@ def _read_docstring(made: object) -> tuple[str, str]:
 
 def _read_options(made: object) -> Iterator[Option]:
     function = made.__init__ if inspect.isclass(made) else made
-    hints = get_type_hints(function, include_extras=True)
-    for name, parameter in inspect.signature(function).parameters.items():  # type: ignore[arg-type]
+    parameters = inspect.signature(function).parameters.items()  # type: ignore[arg-type]
+    offered = [(name, one) for name, one in parameters if one.kind is one.KEYWORD_ONLY]
+    # What has no option may be annotated with what is imported for type checkers only.
+    hints = get_type_hints(function, include_extras=True) if offered else {}
+    for name, parameter in offered:
         hint = hints.get(name)
-        if parameter.kind is not parameter.KEYWORD_ONLY or get_origin(hint) is not Annotated:
+        if get_origin(hint) is not Annotated:
             continue
         kind, knob = get_args(hint)[:2]
         choices = get_args(kind) if get_origin(kind) is Literal else (False, True) if kind is bool else ()
