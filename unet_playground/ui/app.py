@@ -3,6 +3,7 @@
 import base64
 import os
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio import themes
@@ -19,10 +20,32 @@ STYLE = ASSETS / "style.css"
 FONT = ASSETS / "fonts" / "noto-sans-sc.woff2"
 
 
+class Whole(gr.Blocks):
+    """Blocks whose generators send every value as a whole.
+
+    Gradio sends what changed since the last yield, and its script applies that in place to values which the page may
+    not have taken over yet: on a busy machine a choice would keep the controls of the one before.
+    """
+
+    def handle_streaming_diffs(
+        self,
+        block_fn: Any,
+        data: list[Any],
+        session_hash: str | None,
+        run: str | None,
+        final: bool,
+        simple_format: bool = False,
+    ) -> list[Any]:
+        """See `gradio.Blocks`; each value after a generator's first ones replaces the one before it."""
+        known = session_hash is not None and run in self.pending_diff_streams[session_hash]
+        sent = super().handle_streaming_diffs(block_fn, data, session_hash, run, final, simple_format=True)
+        return [[["replace", [], value]] for value in sent] if known and not final and not simple_format else sent
+
+
 def build() -> gr.Blocks:
     """The app: the English page at /, the Chinese one at /zh."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    with gr.Blocks(title=texts.TITLE.en, analytics_enabled=False, delete_cache=(300, 600), fill_width=True) as app:
+    with Whole(title=texts.TITLE.en, analytics_enabled=False, delete_cache=(300, 600), fill_width=True) as app:
         Page(app, "en", "zh")
         add_endpoints(SLOW)
     with app.route(texts.TITLE.zh, "/zh"):
