@@ -265,6 +265,7 @@ def _process_group() -> Iterator[torch.device]:
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device
+        torch.distributed.barrier()
     finally:
         torch.distributed.destroy_process_group()
 
