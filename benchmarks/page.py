@@ -5,16 +5,13 @@ part stops it when the browser has it. Beyond the classic's own forward pass a d
 """
 
 import statistics
-import subprocess
-import sys
 import time
-from urllib.request import urlopen
 
 import torch
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.measure import Verdict
-from tests.browser.app import ADDRESS, PORT, chromium, started
+from tests.browser.app import chromium, started
 from unet_playground.design import Design
 from unet_playground.examples import examples
 from unet_playground.inference import load_model, prepare
@@ -80,18 +77,8 @@ def main() -> None:
 
 def _start() -> float:
     begun = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "app.py", "--port", str(PORT)], stdout=subprocess.DEVNULL)
-    try:
-        while time.perf_counter() - begun < 60:
-            try:
-                if urlopen(ADDRESS, timeout=2).status == 200:
-                    return time.perf_counter() - begun
-            except OSError:
-                time.sleep(0.05)
-    finally:
-        process.terminate()
-        process.wait()
-    return float("inf")
+    with started():
+        return time.perf_counter() - begun
 
 
 def _toggle(page: Page, slot: str, choice: str, design: Design) -> dict[str, float]:

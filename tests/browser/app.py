@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -10,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-PORT = 7899
-ADDRESS = f"http://127.0.0.1:{PORT}"
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -19,6 +18,12 @@ def chromium() -> str | None:
     """Debian's Chromium or another one that is installed."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for path in map(shutil.which, names) if path), None)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 @contextmanager
@@ -29,31 +34,33 @@ def started(limit: float = 90, checkpoints: Path | None = None) -> Iterator[str]
         limit: Seconds within which it has to answer.
         checkpoints: A folder of weights instead of the repository's.
     """
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
     given = {"UNET_PLAYGROUND_CHECKPOINTS": str(checkpoints)} if checkpoints else {}
     log = Path(os.environ.get("TMPDIR", "/tmp")) / f"unet-playground-{os.getpid()}.log"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(PORT)],
+            [sys.executable, "app.py", "--port", str(port)],
             cwd=ROOT,
             env=os.environ | given,
             stdout=out,
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait(process, time.monotonic() + limit, log)
-            yield ADDRESS
+            _wait(process, address, time.monotonic() + limit, log)
+            yield address
         finally:
             process.terminate()
             process.wait(timeout=20)
             log.unlink(missing_ok=True)
 
 
-def _wait(process: subprocess.Popen, until: float, log: Path) -> None:
+def _wait(process: subprocess.Popen, address: str, until: float, log: Path) -> None:
     while time.monotonic() < until:
         if process.poll() is not None:
             raise RuntimeError(f"the app ended by itself: {log.read_text()[-2000:]}")
         try:
-            with urlopen(ADDRESS, timeout=2) as answer:
+            with urlopen(address, timeout=2) as answer:
                 if answer.status == 200:
                     return
         except OSError:
