@@ -214,7 +214,7 @@ function slotHead(slot, title, passing) {
   const { words } = value, opened = open.knobs.has(slot.id), explained = open.lesson === slot.id;
   return make(
     "header", {},
-    make("h3", {}, slot.title),
+    make("h2", {}, slot.title),
     make("b", { class: passing ? "choice passing" : "choice" }, title),
     slot.other && make("span", { class: "against" }, letter(against()), make("span", {}, slot.other)),
     make("span", { class: "grow" }),

@@ -135,7 +135,7 @@ window.unetViewer ??= (() => {
   class Pane {
     constructor(element, props, trigger, watch, kind) {
       Object.assign(this, { element, props, trigger, kind });
-      this.title = make("h3");
+      this.title = make("h2");
       this.aside = make("span", { class: "aside" });
       this.base = make("canvas", { class: "base", "aria-hidden": "true" });
       this.over = make("canvas", { class: "over", tabindex: "0", role: "img" });

@@ -104,8 +104,8 @@ class InstrumentRoom(Room):
         for (_, _, image, line), design in zip(self.figures, bench.designs, strict=False):
             try:
                 if model := model_for(even, design):
-                    for shown, said in self._seen(entry, options, even, model, check):
-                        yield {image: shown, line: said}
+                    for picture, said in self._seen(entry, options, even, model, check):
+                        yield {image: picture, line: said}
                 else:
                     yield {line: panels.line(panels.untrained(scene.task), self.language)}
             except PlaygroundError as error:
@@ -113,8 +113,8 @@ class InstrumentRoom(Room):
 
     def _seen(
         self, entry: Entry, options: Mapping[str, Value], scene: Scene, model: UNet, check: Callable[[], None]
-    ) -> Iterator[tuple[Any, str]]:
-        """A figure as it gets ready, with what is said beneath."""
+    ) -> Iterator[tuple[gr.Image, str]]:
+        """A figure as it gets ready, named for those who do not see it, with what is said beneath."""
         if reason := too_large(scene):
             raise PlaygroundError(reason.en, reason.zh)
         parsed, image = entry.parse_options(options), prepare(scene.picture, model)
@@ -124,7 +124,9 @@ class InstrumentRoom(Room):
             return look(entry, model, image, target, parsed, truth=scene.truth, watch=watch)
 
         for _, result in stream(compute, check):
-            yield to_array(draw(result, scene.picture)), panels.read_out(result.check, result.facts, self.language)
+            named = f"{self._say(entry.title)}: {self._say(result.check)}"
+            picture = gr.Image(to_array(draw(result, scene.picture)), alt_text=named)
+            yield picture, panels.read_out(result.check, result.facts, self.language)
 
     def _emptied(self, bench: "Bench", scene: Scene | None) -> Updates:
         updates: Updates = {}
