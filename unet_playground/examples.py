@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unet_playground.errors import Text, UnknownChoice
 from unet_playground.images import Picture, read_image
-from unet_playground.images.labels import read_labels
+from unet_playground.images.labels import as_classes, read_labels
 
 FOLDER = Path(__file__).parent.parent / "assets" / "examples"
 
@@ -46,10 +46,7 @@ class ShippedImage:
             classes: Of its task, with the background. With two every label above 0 is class 1, because labels may
                 number objects.
         """
-        if self.label is None:
-            return None
-        labels = read_labels(self.label)
-        return (labels > 0 if classes == 2 else labels).astype(np.uint8)
+        return None if self.label is None else as_classes(read_labels(self.label), classes)
 
 
 @lru_cache

@@ -105,6 +105,24 @@ def test_an_uploaded_image_is_segmented_at_its_own_size(page: Page, tmp_path: Pa
     expect(page.locator("#tools .modes button").get_by_text("errors")).to_be_disabled()
 
 
+def test_an_uploaded_mask_judges_an_uploaded_image(page: Page, tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:97, :131]
+    disc = np.hypot(rows - 48, columns - 60) < 20
+    cv2.imwrite(str(tmp_path / "disc.png"), disc.astype(np.uint8) * 200 + 20)
+    cv2.imwrite(str(tmp_path / "mask.png"), disc.astype(np.uint8) * 255)
+    cv2.imwrite(str(tmp_path / "small.png"), disc[:50].astype(np.uint8))
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "disc.png")
+    expect(page.locator("#about")).to_contain_text("131 × 97 px")
+    page.locator("input[type=file]").nth(1).set_input_files(tmp_path / "small.png")
+    expect(page.locator("#message")).to_contain_text("This mask has 131 x 50 pixels, the image 131 x 97")
+    page.locator("input[type=file]").nth(1).set_input_files(tmp_path / "mask.png")
+    expect(page.locator("#about")).to_contain_text("Judged by your mask")
+    expect(line_of(page, "prediction")).to_contain_text(re.compile(r"Dice [01]\.\d+"))
+    expect(page.locator("#message .message")).to_have_count(0)
+    page.locator("#tools .modes button").get_by_text("errors").click()
+    expect(page.locator("#prediction .key").first).to_contain_text("missed")
+
+
 def test_a_wrong_file_gets_one_sentence_and_the_page_goes_on(page: Page, tmp_path: Path) -> None:
     wrong = tmp_path / "picture.png"
     wrong.write_text("this is no picture")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from unet_playground import Design, Picture, UNet, catalogues
-from unet_playground.errors import Text
+from unet_playground.errors import Text, UnreadableImage
 from unet_playground.examples import example, examples_of
 from unet_playground.inference import segment
 from unet_playground.model import Origin
@@ -214,3 +214,29 @@ def test_a_coloured_upload_is_taken_by_a_task_of_one_channel_and_removed(tmp_pat
     model = model_for(scene, DESIGN)
     assert model is not None
     assert segment(scene.picture, model).mask.shape == (31, 40)
+
+
+def test_a_visitors_mask_is_the_truth_from_then_on_and_its_file_is_removed(tmp_path: Path):
+    scene = Scene.of_example(example("hippocampus", "front"))
+    truth = np.zeros(scene.sides, np.uint8)
+    truth[:5, :7] = 2
+    path = tmp_path / "mask.png"
+    cv2.imwrite(str(path), truth)
+    judged = scene.judged_by(str(path)).judged_by(_file(tmp_path / "again.npy", truth))
+    assert not list(tmp_path.iterdir())
+    assert judged.truth is not None and np.array_equal(judged.truth, truth)
+    assert judged.told.en.count("your mask") == judged.told.zh.count("你的掩膜") == 1
+    assert judged.id == scene.id
+
+
+def test_a_mask_of_another_size_or_with_other_classes_is_refused(tmp_path: Path):
+    scene = Scene.of_example(example("hippocampus", "front"))
+    with pytest.raises(UnreadableImage, match="the image 36 x"):
+        scene.judged_by(_file(tmp_path / "small.npy", np.zeros((3, 4), np.uint8)))
+    with pytest.raises(UnreadableImage, match="go up to 7; this task has the classes 0 to 2"):
+        scene.judged_by(_file(tmp_path / "other.npy", np.full(scene.sides, 7, np.uint8)))
+
+
+def _file(path: Path, array: np.ndarray) -> str:
+    np.save(path, array)
+    return str(path)

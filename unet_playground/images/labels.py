@@ -34,6 +34,25 @@ def read_labels(source: str | PathLike[str] | bytes) -> NDArray[np.uint16]:
     return pixels.astype(np.uint16)
 
 
+def as_classes(labels: NDArray[np.uint16], classes: int) -> NDArray[np.uint8]:
+    """The class of every pixel, 0 to classes - 1.
+
+    Args:
+        labels: Numbers of classes or, where there are two classes, of objects: every number above 0 is then class 1.
+        classes: Of the task, with the background.
+
+    Raises:
+        UnreadableImage: There is a number beyond the classes.
+    """
+    largest = int(labels.max(initial=0))
+    if classes > 2 and largest >= classes:
+        raise refusal(
+            f"The labels go up to {largest}; this task has the classes 0 to {classes - 1}: give every pixel its class.",
+            f"标注最大值为 {largest}；该任务的类别为 0 至 {classes - 1}：请为每个像素给出其类别。",
+        )
+    return (labels > 0 if classes == 2 else labels).astype(np.uint8)
+
+
 def _of_array(path: Path) -> NDArray[np.uint16]:
     try:
         array = np.load(path, allow_pickle=False)

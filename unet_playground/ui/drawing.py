@@ -106,6 +106,13 @@ def drawing(
     }
 
 
+def learned_of(drawing: Mapping[str, Any], result: object) -> dict[str, dict[str, float]]:
+    """What a result says of the lines of the drawing: by what they can be weighed -> line -> 0..1; mostly nothing."""
+    if isinstance(result, GradientFlow):
+        return {"gradient": weights_of(drawing, result)}
+    return {"dependence": dependence_of(drawing, result)} if isinstance(result, EffectiveField) else {}
+
+
 def weights_of(drawing: Mapping[str, Any], flow: GradientFlow) -> dict[str, float]:
     """The gradient that comes back along every line, as a share of the largest: line -> 0..1.
 

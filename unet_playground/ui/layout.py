@@ -71,7 +71,10 @@ class Layout:
             self.example = gr.Radio(
                 **self._examples(task), label=say(texts.EXAMPLE), show_label=False, container=False, elem_id="example"
             )
-            self.upload = gr.UploadButton(say(texts.UPLOAD), elem_id="upload", size="sm", scale=0)
+            self.upload, self.truth = (
+                gr.UploadButton(say(title), elem_id=id, elem_classes="upload", size="sm", scale=0)
+                for id, title in (("upload", texts.UPLOAD), ("truth", texts.TRUTH))
+            )
             self.about = gr.HTML(panels.line(texts.EMPTY, self.language), elem_id="about", padding=False)
             self.nav = component("rooms-menu", self._menu(None))
             gr.HTML(panels.switches(self.language, other), elem_id="switches", padding=False)

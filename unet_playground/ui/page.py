@@ -1,12 +1,11 @@
 """The page in one language: which event calls what."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from inspect import signature
 from typing import Any
 
 import gradio as gr
 
-from unet_playground.analysis import EffectiveField, GradientFlow
 from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError, Text
 from unet_playground.examples import example
@@ -17,7 +16,7 @@ from unet_playground.ui import fan, panels, texts
 from unet_playground.ui.address import WRITE, Address, first_example
 from unet_playground.ui.bench import FIRST_SLOT, Bench
 from unet_playground.ui.designer import designer, edit
-from unet_playground.ui.drawing import dependence_of, drawing, weights_of
+from unet_playground.ui.drawing import drawing, learned_of
 from unet_playground.ui.layers import prediction
 from unet_playground.ui.layout import Layout
 from unet_playground.ui.lesson import Progress, clicked, follow, lesson_value, wanted
@@ -27,7 +26,6 @@ from unet_playground.ui.scene import (
     Scene,
     Superseded,
     Turn,
-    View,
     explain,
     facts_of,
     glimpse,
@@ -113,6 +111,7 @@ class Page(Layout):
         self.listen(self.task.input, self._choose_task, self.task)
         self.listen(self.example.input, self._show_example, self.task, self.example)
         self.listen(self.upload.upload, self._show_upload, self.task, self.upload)
+        self.listen(self.truth.upload, self._judge, self.truth)
         self.listen(self.weights.input, self._choose_weights, self.weights)
         quick = {**self.slow, **QUICK, "js": MARK_STALE}
         opened = self.app.load(self._open, [self.turn], self._outputs(), **quick)
@@ -259,6 +258,13 @@ class Page(Layout):
         for updates in self._begin(lambda: Scene.of_upload(task, path), _kept(scene), bench, turn):
             yield {**updates, self.example: None} if self.scene in updates else updates
 
+    def _judge(self, path: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
+        """A visitor's own mask is the truth of the image that is shown."""
+        if scene is None:
+            yield {self.message: panels.message(texts.NO_IMAGE, self.language)}
+            return
+        yield from self._begin(lambda: scene.judged_by(path), {}, bench, turn)
+
     def _begin(self, make: Callable[[], Scene], asked: Question, bench: Bench, turn: Turn) -> Iterator[Updates]:
         """Look at another image with the same question; what is wrong with it is said, and the old one stays."""
         try:
@@ -279,7 +285,7 @@ class Page(Layout):
             return
         first[self.diagram] = drawing(bench.edited, scene.sides, task, language, bench.other)
         first[self.tools] = toolbar(scene, scene.labels, language)
-        first[self.about] = panels.about(scene.about, scene.source, language)
+        first[self.about] = panels.about(scene.told, scene.source, language)
         first[self.weights] = scene.weights
         yield first
         yield self._predicted(bench, scene)
@@ -351,7 +357,7 @@ class Page(Layout):
             check()  # no picture of the choice before under the new one
             if not drawn["pictures"] and name == "flow":
                 drawn = {**drawn, "pictures": thumbnails(drawn, model, prepare(scene.picture, model))}
-            if weights := _weights(drawn, view):
+            if weights := learned_of(drawn, view.result):
                 drawn = {**drawn, "weights": {**drawn["weights"], **weights}}
                 yield {self.diagram: drawn}
             if name in self.views:
@@ -382,13 +388,6 @@ class Page(Layout):
             self.bench_link: bench.to_link(),
             self.preset_line: panels.preset_line(bench.edited, self.language),
         }
-
-
-def _weights(drawn: Mapping[str, Any], view: View) -> dict[str, dict[str, float]]:
-    """What a result says of the lines of the drawing."""
-    if isinstance(view.result, GradientFlow):
-        return {"gradient": weights_of(drawn, view.result)}
-    return {"dependence": dependence_of(drawn, view.result)} if isinstance(view.result, EffectiveField) else {}
 
 
 def _kept(scene: Scene | None) -> Question:

@@ -18,6 +18,8 @@ from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError, Text
 from unet_playground.examples import ShippedImage
 from unet_playground.images import Picture, read_image
+from unet_playground.images.labels import as_classes, read_labels
+from unet_playground.images.reader import refusal
 from unet_playground.inference import ModelStore, Segmentation, prepare
 from unet_playground.model import UNet
 from unet_playground.registry import Entry
@@ -48,6 +50,7 @@ class Scene:
         about: One line on it.
         source: Where it comes from; None for a visitor's own.
         truth: True classes (h, w) where known.
+        judged: Whether a visitor gave the truth.
         point: (row, column) that was clicked; None asks about the whole class.
         label: Number of the class that is asked about.
         weights: `auto`, `shared` or `solo`.
@@ -60,6 +63,7 @@ class Scene:
     about: Text
     source: Text | None = None
     truth: NDArray[np.uint8] | None = None
+    judged: bool = False
     point: tuple[int, int] | None = None
     label: int = 1
     weights: str = AUTO
@@ -92,9 +96,33 @@ class Scene:
         )
         return cls(task, picture, about)
 
+    def judged_by(self, path: str) -> "Scene":
+        """The same image with a visitor's own mask as the truth; the file is read once and removed.
+
+        Raises:
+            UnreadableImage: It is no mask of this task, or not of the image's size.
+        """
+        try:
+            truth = as_classes(read_labels(path), len(self.labels))
+        finally:
+            Path(path).unlink(missing_ok=True)
+        if truth.shape != self.sides:
+            (height, width), (rows, columns) = self.sides, truth.shape
+            raise refusal(
+                f"This mask has {columns} x {rows} pixels, the image {width} x {height}: give one of the image's size.",
+                f"该掩膜为 {columns} x {rows} 像素，图像为 {width} x {height}：请提供与图像同样大小的掩膜。",
+            )
+        return replace(self, truth=truth, judged=True)
+
     def asking(self, **changes: Any) -> "Scene":
         """The same image with another question: `point`, `label`, `weights`, `method`."""
         return replace(self, **changes)
+
+    @property
+    def told(self) -> Text:
+        """One line on the image and, where it is a visitor's, on its truth."""
+        own = texts.JUDGED if self.judged else Text("", "")
+        return Text(" ".join(filter(None, (self.about.en, own.en))), self.about.zh + own.zh)
 
     @property
     def sides(self) -> tuple[int, int]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from unet_playground.ui.page import Page
 
 NAMES = (Text("Design A", "设计 A"), Text("Design B", "设计 B"))
-NO_IMAGE = Text("Choose an image first.", "请先选择图像。")
 
 
 class InstrumentRoom(Room):
@@ -130,7 +129,7 @@ class InstrumentRoom(Room):
 
     def _emptied(self, bench: "Bench", scene: Scene | None) -> Updates:
         updates: Updates = {}
-        waiting = panels.line(texts.WORKING if scene else NO_IMAGE, self.language)
+        waiting = panels.line(texts.WORKING if scene else texts.NO_IMAGE, self.language)
         for number, (frame, name, image, line) in enumerate(self.figures):
             title = f"<h3>{self._say(NAMES[number])}</h3>" if len(bench.designs) > 1 else ""
             shown = number < len(bench.designs)
