@@ -336,6 +336,9 @@ function arc(plan, from, to) {
 
 // ---------- drawing
 
+const opens = new WeakMap();
+let pressed = null;
+
 const head = html('header', { class: 'head' });
 const stage = html('div', { class: 'stage' });
 const notes = html('div', { class: 'notes' });
@@ -360,7 +363,7 @@ function thickness(value, line) {
 function button(value, id, name, classes, event, facts, ...children) {
   const changed = value.changed.includes(id) ? `, ${value.words.changed}` : '';
   const group = svg('g', { class: classes, role: 'button', tabindex: '-1', 'data-id': id, 'aria-label': name + changed }, ...children);
-  group.addEventListener('click', () => trigger('input', event));
+  opens.set(group, event);
   group.addEventListener('keydown', (pressed) => {
     if (pressed.key !== 'Enter' && pressed.key !== ' ') return;
     pressed.preventDefault();
@@ -588,6 +591,14 @@ function fold() {
     if (!over && !stage.querySelector('[data-id]:focus-visible')) card.hidden = true;
   }, 120);
 }
+// The drawing may be made again between pressing and letting go, so a click is what is under the pointer both times.
+stage.addEventListener('pointerdown', (down) => {
+  pressed = down.target.closest('[data-id]')?.dataset.id;
+});
+stage.addEventListener('click', (click) => {
+  const at = click.target.closest('[data-id]') ?? document.elementFromPoint(click.clientX, click.clientY)?.closest('[data-id]');
+  if (at && (!click.detail || at.dataset.id === pressed)) trigger('input', opens.get(at));
+});
 stage.addEventListener('pointermove', (moved) => {
   pointer = [moved.clientX, moved.clientY];
   if (!card.hidden && !moved.target.closest('[data-id]')) fold();

@@ -4,7 +4,6 @@ let turn = 0;
 
 async function render() {
   const given = props.value, mine = ++turn;
-  
   if (!given?.options) return root.replaceChildren();
   const image = window.unetViewer.image;
   const decoded = await Promise.all([given.against, ...given.options.map((one) => one.mask)].map((url) => url && decode(url)));
@@ -29,7 +28,7 @@ function blade(given, one, image, mask, against) {
     type: "button", class: "blade", "data-id": one.id, "aria-pressed": String(one.chosen), "aria-disabled": one.why && !mask ? "true" : null,
     title: one.why || one.title, "aria-label": [one.title, one.dice, one.times, one.why].filter(Boolean).join(", "),
     onclick: () => one.chosen || (one.why && !one.times) || trigger("input", { slot: given.slot, id: one.id }),
-  }, canvas, make("span", { class: "name" }, glyph, one.title), ...numbers);
+  }, canvas, make("span", { class: "name" }, glyph, one.title), make("span", { class: "numbers" }, ...numbers));
 }
 
 function paint(canvas, [row, column, height, width], image, mask, against, legend) {

@@ -1,6 +1,7 @@
 // The linked pictures: one image, one zoom, one crosshair, one probe. Every pane is a component of its own that mounts
 // here, so that a result can arrive without the others being sent again.
 window.unetViewer ??= (() => {
+  const ASK_MS = 5000;
   const panes = new Map();
   const settings = { mode: "fill", opacity: 0.45, hidden: new Set(), gate: 0, shown: "prediction" };
   const view = { zoom: 1, row: 0, column: 0 };
@@ -544,11 +545,19 @@ window.unetViewer ??= (() => {
   }
 
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest?.("input, textarea, select, [contenteditable]") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest?.("input, textarea, select, [contenteditable]") || event.ctrlKey || event.metaKey || event.altKey || document.body.dataset.keys === "off") return;
     const key = event.key.toLowerCase();
     if (key === "m") setMode({ contour: "fill", fill: shared.value?.truth ? "errors" : "contour", errors: "truth", truth: "contour" }[settings.mode]);
     if (key === "t" && shared.value?.truth) setMode(settings.mode === "truth" ? "fill" : "truth");
   });
+
+  // While the app does not answer, choices wait and what they would replace stays.
+  setInterval(async () => {
+    if (document.hidden) return;
+    const offline = await fetch("gradio_api/app_id", { cache: "no-store" }).then(() => false, () => true);
+    document.body.classList.toggle("offline", offline);
+    if (offline) document.body.classList.remove("stale");
+  }, ASK_MS);
 
   return {
     mount: (kind, element, props, trigger, watch) =>

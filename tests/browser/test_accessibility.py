@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.app import chromium
-from tests.browser.looking import pane_of
+from tests.browser.looking import option_of, pane_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
 ROOMS = ("layers", "skips", "operators", "uncertainty", "atlas", "claims", "train", "export")
@@ -41,4 +41,32 @@ def test_axe_finds_nothing_in_the_dark_on_a_phone_and_in_a_lesson(
     page.goto(address + path)
     expect(pane_of(page, "prediction")).to_have_attribute("data-state", "done")
     assert _faults(page) == []
+    page.close()
+
+
+def test_single_keys_can_be_switched_off(page: Page) -> None:
+    page.locator("#keyboard button").first.click()
+    page.keyboard.press("c")
+    expect(page.locator("#designer .card")).to_have_count(2)
+    page.locator("#keyboard input[type=checkbox]").uncheck()
+    page.locator("#keyboard kbd").first.click()
+    page.keyboard.press("c")
+    page.keyboard.press("t")
+    page.wait_for_timeout(1000)  # a choice that must not come
+    expect(page.locator("#designer .card")).to_have_count(2)
+    expect(page.locator("#tools .modes button").get_by_text("truth")).to_have_attribute("aria-pressed", "false")
+
+
+def test_an_app_that_does_not_answer_is_said_to_and_takes_nothing_away(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(address)
+    expect(pane_of(page, "attribution")).to_have_attribute("data-state", "done")
+    page.context.set_offline(True)
+    expect(page.locator(".away")).to_be_visible()
+    option_of(page, "skip", "add").click()
+    expect(option_of(page, "skip", "concat")).to_have_attribute("aria-checked", "true")
+    expect(page.locator("body.stale")).to_have_count(0)
+    page.context.set_offline(False)
+    expect(page.locator(".away")).to_be_hidden()
+    expect(pane_of(page, "prediction")).to_have_attribute("data-state", "done")
     page.close()

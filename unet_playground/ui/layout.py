@@ -75,7 +75,6 @@ class Layout:
                 gr.UploadButton(say(title), elem_id=id, elem_classes="upload", size="sm", scale=0)
                 for id, title in (("upload", texts.UPLOAD), ("truth", texts.TRUTH))
             )
-            self.about = gr.HTML(panels.line(texts.EMPTY, self.language), elem_id="about", padding=False)
             self.nav = component("rooms-menu", self._menu(None))
             gr.HTML(panels.switches(self.language, other), elem_id="switches", padding=False)
 
@@ -84,6 +83,7 @@ class Layout:
         labels = tasks[task].make.labels
         with gr.Column(elem_id="viewer"):
             self.tools = component("tools", toolbar(None, labels, language), picture=True)
+            self.about = gr.HTML(panels.line(texts.EMPTY, language), elem_id="about", padding=False)
             with gr.Row(elem_id="panes"):
                 self.views = {
                     name: component(name, pane(name, "empty", language, **self._offered(name)), picture=True)
@@ -130,6 +130,8 @@ class Layout:
             self.preset_line = gr.HTML(panels.preset_line(Design(), language), padding=False, elem_id="preset-line")
         with gr.Accordion(say(texts.GLOSSARY), open=False, elem_id="glossary"):
             gr.HTML(panels.glossary(language))
+        with gr.Accordion(say(texts.KEYBOARD), open=False, elem_id="keyboard"):
+            gr.HTML(panels.keyboard(language))
 
     def _offered(self, name: str, method: str = FIRST_METHOD) -> dict[str, Any]:
         """What a picture lets a visitor choose."""

@@ -38,7 +38,21 @@ def switches(language: str, other: str) -> str:
 def notice(language: str) -> str:
     """What this is not for, on every screen; and what computes."""
     device = texts.DEVICE.within(language).format(device=best_device().type.upper())
-    return f'<footer class="notice">{texts.NOTICE.within(language)} <span>· {escape(device)}</span></footer>'
+    offline = f'<p class="away" role="alert">{texts.OFFLINE.within(language)}</p>'
+    return f'{offline}<footer class="notice">{texts.NOTICE.within(language)} <span>· {escape(device)}</span></footer>'
+
+
+def keyboard(language: str) -> str:
+    """Every key, and a switch for those that are pressed alone (speech input presses them by accident)."""
+    switch = "document.body.dataset.keys = this.checked ? 'on' : 'off'"
+    single = f'<label><input type="checkbox" checked onchange="{switch}"> {texts.SINGLE_KEYS.within(language)}</label>'
+    rows = "".join(f"<dt>{key(keys)}</dt><dd>{what.within(language)}</dd>" for keys, what in texts.KEYS.items())
+    return f'{single}<dl class="keyboard">{rows}</dl>'
+
+
+def key(keys: str) -> str:
+    """Keys as they are written on a keyboard, those with spaces between them each on its own."""
+    return " ".join(f"<kbd>{escape(one)}</kbd>" for one in keys.split())
 
 
 def message(text: Text | None, language: str) -> str:

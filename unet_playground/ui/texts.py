@@ -8,6 +8,23 @@ OTHER_LANGUAGE = Text("中文", "English")
 NOTICE = Text(
     "Research and teaching only; not a medical device; not for diagnosis", "仅供研究与教学；非医疗器械；不得用于诊断"
 )
+OFFLINE = Text(
+    "The app does not answer. What you see stays; the page goes on by itself once it is back.",
+    "应用没有响应。当前内容会保留；恢复后页面会自动继续。",
+)
+KEYBOARD = Text("Keyboard", "键盘")
+SINGLE_KEYS = Text("Single keys act without Ctrl or Alt", "单键直接生效，无需 Ctrl 或 Alt")
+KEYS = {
+    "1 2 3 4 5 6": Text("Go to a slot; arrow keys move in it, Enter chooses", "跳到某一类部件；方向键移动，回车选择"),
+    "A B": Text("Edit design A or B while both are compared", "对比时编辑设计 A 或 B"),
+    "C": Text("Compare two designs, or stop", "进入或退出对比"),
+    "U": Text("Undo the last change", "撤销上一次更改"),
+    "M": Text("Mask as contour, fill, errors or truth", "掩膜显示为轮廓、填充、错误或真值"),
+    "T": Text("Truth, and back", "显示真值，再按返回"),
+    "← → ↑ ↓": Text("Move the crosshair in a picture; Enter asks about its pixel", "在图中移动十字线；回车询问该像素"),
+    "+ - 0": Text("Zoom a picture in, out, back", "放大、缩小、还原图像"),
+    "Esc": Text("Leave a room", "离开房间"),
+}
 TASK = Text("Task", "任务")
 IDLE = {
     "site": Text("Without attention there is nothing to place.", "没有注意力，也就没有位置可选。"),
