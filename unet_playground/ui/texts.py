@@ -17,7 +17,7 @@ SINGLE_KEYS = Text("Single keys act without Ctrl or Alt", "单键直接生效，
 KEYS = {
     "1 2 3 4 5 6": Text("Go to a slot; arrow keys move in it, Enter chooses", "跳到某一类部件；方向键移动，回车选择"),
     "A B": Text("Edit design A or B while both are compared", "对比时编辑设计 A 或 B"),
-    "C": Text("Compare two designs, or stop", "进入或退出对比"),
+    "C": Text("Compare two designs, or stop", "进入或离开对比"),
     "U": Text("Undo the last change", "撤销上一次更改"),
     "M": Text("Mask as contour, fill, errors or truth", "掩膜显示为轮廓、填充、错误或真值"),
     "T": Text("Truth, and back", "显示真值，再按返回"),
@@ -178,7 +178,10 @@ GATE = Text("replaced by {by}: Dice {kept:.3f}", "换成{by}：Dice {kept:.3f}")
 GRADIENT = Text("gradient, share of the largest", "梯度，占最大值的比例")
 PERCENTILE = Text("{unit}, ± 99.5th percentile", "{unit}，± 第 99.5 百分位")
 FAN = Text("Fan out: {slot}", "展开：{slot}")
-FAN_HINT = Text("Dice here; multiply-adds, × the classic's", "此图 Dice；乘加次数（经典设计的倍数）")
+FAN_HINT = Text(
+    "Dice here, weights of one kind; multiply-adds, × the classic's",
+    "此图 Dice（同类权重）；乘加次数（经典设计的倍数）",
+)
 MISSED, EXTRA = VIEWER["missed"], VIEWER["extra"]
 ONLY_OWN = Text("only in the design", "仅在该设计中")
 ONLY_OPTION = Text("only in the option", "仅在该选项中")
