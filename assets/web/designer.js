@@ -22,6 +22,7 @@ const ICONS = {
 const open = { knobs: new Set(), lesson: null, tab: "skip" };
 const past = { A: [], B: [] };
 const links = {};
+let turned = null;
 let value, looked, refused, tooMuch, undoing, settling, waiting;
 
 const fill = (template, parts) => template.replace(/\{(\w+)\}/g, (_, name) => parts[name]);
@@ -81,6 +82,7 @@ function take() {
     else if (before && link !== before && link !== undoing && touched) past[letter].push(before);
     links[letter] = link;
   }
+  if (turned === edited() || !value.compare) turned = null;
   undoing = refused = tooMuch = null;
   render();
 }
@@ -89,7 +91,10 @@ function take() {
 function send(event) {
   trigger("input", event);
   clearTimeout(waiting);
-  waiting = setTimeout(take, ANSWER_LIMIT);
+  waiting = setTimeout(() => {
+    turned = null;
+    take();
+  }, ANSWER_LIMIT);
 }
 
 function undo() {
@@ -115,6 +120,13 @@ function choose(slot, option) {
   slot.knobs = [];
   send({ slot: slot.id, id: option.id });
   render();
+}
+
+/** Turn to a design, unless the last turn, answered or not, was to it. */
+function edit(name) {
+  if ((turned ?? edited()) === name) return;
+  turned = name;
+  send({ edit: name });
 }
 
 function toggle(id) {
@@ -149,9 +161,8 @@ function card(name) {
   const design = value[name.toLowerCase()];
   const label = fill(value.words.edit, { letter: name, ...design });
   const attributes = { class: `card ${name.toLowerCase()}`, "aria-pressed": String(edited() === name), ...said(label) };
-  const turn = () => edited() === name || send({ edit: name });
   const texts = [make("span", { class: "name" }, design.name), make("small", {}, design.note)];
-  return button({ ...attributes, onclick: turn }, letter(name), texts);
+  return button({ ...attributes, onclick: () => edit(name) }, letter(name), texts);
 }
 
 function tools() {
@@ -347,7 +358,7 @@ function onKey(event) {
   const key = event.key.toUpperCase();
   const slot = value.slots[Number(key) - 1];
   if (slot) goTo(slot);
-  else if (LETTERS.includes(key) && value.compare && edited() !== key) send({ edit: key });
+  else if (LETTERS.includes(key) && value.compare) edit(key);
   else if (key === "C") send({ compare: !value.compare });
   else if (key === "U") undo();
 }
