@@ -22,8 +22,8 @@ const ICONS = {
 const open = { knobs: new Set(), lesson: null, tab: "skip" };
 const past = { A: [], B: [] };
 const links = {};
-let turned = null;
-let value, looked, refused, tooMuch, undoing, settling, waiting;
+let turned = null, awaited = [];
+let value, looked, refused, tooMuch, settling, waiting;
 
 const fill = (template, parts) => template.replace(/\{(\w+)\}/g, (_, name) => parts[name]);
 const partOf = (slot, id) => slot.options.find((option) => option.id === id);
@@ -79,11 +79,12 @@ function take() {
     // What changed before anybody touched the page is what its address named.
     const touched = navigator.userActivation?.hasBeenActive !== false;
     if (!link) past[letter] = [];
-    else if (before && link !== before && link !== undoing && touched) past[letter].push(before);
+    else if (awaited.includes(link)) awaited = awaited.slice(awaited.indexOf(link) + 1);
+    else if (before && link !== before && touched) past[letter].push(before);
     links[letter] = link;
   }
   if (turned === edited() || !value.compare) turned = null;
-  undoing = refused = tooMuch = null;
+  refused = tooMuch = null;
   render();
 }
 
@@ -93,6 +94,7 @@ function send(event) {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
     turned = null;
+    awaited = [];
     take();
   }, ANSWER_LIMIT);
 }
@@ -100,7 +102,7 @@ function send(event) {
 function undo() {
   const link = past[edited()].pop();
   if (!link) return;
-  undoing = link;
+  awaited.push(link);
   send({ link });
   render();
 }

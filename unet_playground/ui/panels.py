@@ -27,11 +27,12 @@ def brand(language: str) -> str:
 
 def switches(language: str, other: str) -> str:
     """Leads to the lessons and to the other language, and copies the page's address."""
-    copy = "navigator.clipboard?.writeText(location.href)"
+    copy, keep = "navigator.clipboard?.writeText(location.href)", "this.search = location.search"
+    spoken = "zh" if language == "en" else "en"
     return (
         f'<a href="#lesson">{texts.LESSONS.within(language)}</a>'
         f'<button type="button" class="copy" onclick="{copy}">{texts.COPY.within(language)}</button>'
-        f'<a href="{other}" lang="{"zh" if language == "en" else "en"}">{texts.OTHER_LANGUAGE.within(language)}</a>'
+        f'<a href="{other}" lang="{spoken}" onclick="{keep}">{texts.OTHER_LANGUAGE.within(language)}</a>'
     )
 
 
