@@ -22,7 +22,7 @@ const ICONS = {
 const open = { knobs: new Set(), lesson: null, tab: "skip" };
 const past = { A: [], B: [] };
 const links = {};
-let turned = null, awaited = [];
+let awaited = [];
 let value, looked, refused, tooMuch, settling, waiting;
 
 const fill = (template, parts) => template.replace(/\{(\w+)\}/g, (_, name) => parts[name]);
@@ -83,7 +83,6 @@ function take() {
     else if (before && link !== before && touched) past[letter].push(before);
     links[letter] = link;
   }
-  if (turned === edited() || !value.compare) turned = null;
   refused = tooMuch = null;
   render();
 }
@@ -93,7 +92,6 @@ function send(event) {
   trigger("input", event);
   clearTimeout(waiting);
   waiting = setTimeout(() => {
-    turned = null;
     awaited = [];
     take();
   }, ANSWER_LIMIT);
@@ -122,13 +120,6 @@ function choose(slot, option) {
   slot.knobs = [];
   send({ slot: slot.id, id: option.id });
   render();
-}
-
-/** Turn to a design, unless the last turn, answered or not, was to it. */
-function edit(name) {
-  if ((turned ?? edited()) === name) return;
-  turned = name;
-  send({ edit: name });
 }
 
 function toggle(id) {
@@ -164,7 +155,7 @@ function card(name) {
   const label = fill(value.words.edit, { letter: name, ...design });
   const attributes = { class: `card ${name.toLowerCase()}`, "aria-pressed": String(edited() === name), ...said(label) };
   const texts = [make("span", { class: "name" }, design.name), make("small", {}, design.note)];
-  return button({ ...attributes, onclick: () => edit(name) }, letter(name), texts);
+  return button({ ...attributes, onclick: () => send({ edit: name }) }, letter(name), texts);
 }
 
 function tools() {
@@ -360,7 +351,7 @@ function onKey(event) {
   const key = event.key.toUpperCase();
   const slot = value.slots[Number(key) - 1];
   if (slot) goTo(slot);
-  else if (LETTERS.includes(key) && value.compare) edit(key);
+  else if (LETTERS.includes(key) && value.compare) send({ edit: key });
   else if (key === "C") send({ compare: !value.compare });
   else if (key === "U") undo();
 }
