@@ -36,17 +36,10 @@ class Whole(gr.Blocks):
         final: bool,
         simple_format: bool = False,
     ) -> list[Any]:
-        """See `gradio.Blocks`; each value after a generator's first ones replaces the one before it.
-
-        What Gradio repeats once a generator has ended is left out: by then another choice may have emptied it.
-        """
+        """See `gradio.Blocks`; each value after a generator's first ones replaces the one before it."""
         known = session_hash is not None and run in self.pending_diff_streams[session_hash]
         sent = super().handle_streaming_diffs(block_fn, data, session_hash, run, final, simple_format=True)
-        if simple_format:
-            return sent
-        if final:
-            return [gr.skip() for _ in sent]
-        return [[["replace", [], value]] for value in sent] if known else sent
+        return [[["replace", [], value]] for value in sent] if known and not final and not simple_format else sent
 
 
 def build() -> gr.Blocks:
