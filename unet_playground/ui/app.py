@@ -21,11 +21,19 @@ FONT = ASSETS / "fonts" / "noto-sans-sc.woff2"
 
 
 class Whole(gr.Blocks):
-    """Blocks whose generators send every value as a whole.
+    """Blocks whose generators send every value as a whole, and only once.
 
     Gradio sends what changed since the last yield, and its script applies that in place to values which the page may
-    not have taken over yet: on a busy machine a choice would keep the controls of the one before.
+    not have taken over yet: on a busy machine a choice would keep the controls of the one before. Once a generator has
+    ended, Gradio repeats its last values, or empties what it never gave one: by then another choice stands there.
     """
+
+    async def process_api(self, block_fn: Any, *inputs: Any, **more: Any) -> dict[str, Any]:
+        """See `gradio.Blocks`; the end of a generator changes nothing."""
+        sent = await super().process_api(block_fn, *inputs, **more)
+        function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
+        ended = function.types_generator and not sent["is_generating"]
+        return {**sent, "data": [gr.skip() for _ in function.outputs]} if ended else sent
 
     def handle_streaming_diffs(
         self,

@@ -115,12 +115,7 @@ class Page(Layout):
         self.listen(self.weights.input, self._choose_weights, self.weights)
         quick = {**self.slow, **QUICK, "js": MARK_STALE}
         opened = self.app.load(self._open, [self.turn], self._outputs(), **quick)
-        opened.then(
-            None,
-            [self.task, self.example, self.weights, self.bench_link, self.lesson_key],
-            js=MARK_FRESH,
-            show_progress="hidden",
-        )
+        opened.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
 
     def _outputs(self) -> list[Any]:
         drawn = [self.designer, self.diagram, self.fan, self.tools, *self.views.values(), self.cost]
@@ -183,7 +178,7 @@ class Page(Layout):
         question = {**asked, "point": state["point"], "label": 1}
         furnished = {self.progress: progress, self.room: state["room"], self.nav: self._menu(state["room"])}
         for updates in self._show_task(state["task"], state["example"], question, bench, turn):
-            yield {**updates, **furnished, self.task: state["task"]}
+            yield {**updates, **furnished}
 
     def _taught(self, progress: Progress) -> Updates:
         """The strip, and what the address says of it."""
@@ -236,15 +231,18 @@ class Page(Layout):
         else:
             opening = self._show_task(address.task, address.example, asked, address.bench, turn)
         for updates in opening:
-            yield {self.task: address.task, **updates, **reported}
+            yield {**updates, **reported}
         yield self._taught(address.progress)
 
     def _choose_task(self, task: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
         yield from self._show_task(task, first_example(task), {**_kept(scene), "label": 1}, bench, turn)
 
     def _show_task(self, task: str, id: str | None, asked: Question, bench: Bench, turn: Turn) -> Iterator[Updates]:
-        """One of a task's examples; nothing where it has none."""
-        offered = {self.example: gr.Radio(**self._examples(task, id))}
+        """One of a task's examples; nothing where it has none.
+
+        What was pressed is said again: the answer to what was done before may have put the old value back meanwhile.
+        """
+        offered = {self.task: task, self.example: gr.Radio(**self._examples(task, id))}
         if id is None:
             yield {**self._controls(bench), **self._clear(task, turn), **offered}
             return
@@ -252,7 +250,8 @@ class Page(Layout):
             yield {**updates, **offered}
 
     def _show_example(self, task: str, id: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
-        yield from self._begin(_shipped(task, id), _kept(scene), bench, turn)
+        for updates in self._begin(_shipped(task, id), _kept(scene), bench, turn):
+            yield {self.example: id, **updates}
 
     def _show_upload(self, task: str, path: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
         for updates in self._begin(lambda: Scene.of_upload(task, path), _kept(scene), bench, turn):

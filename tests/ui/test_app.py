@@ -1,0 +1,57 @@
+"""What a browser is sent of what a generator yields: everything once, whole, and nothing at its end."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import httpx
+import orjson
+import pytest
+
+from unet_playground.ui.app import Whole
+
+PAIRS = [{"kept": 1, "changed": 1}, {"kept": 1, "changed": 2}]
+
+
+def _nothing() -> Iterator[Any]:
+    yield from ()
+
+
+def _pairs() -> Iterator[Any]:
+    for pair in PAIRS:
+        yield pair, gr.skip()
+
+
+def _sent(run: Any) -> list[dict[str, Any]]:
+    """The messages with data that a browser gets when it calls a function with two outputs."""
+    with Whole(analytics_enabled=False) as app:
+        outputs = [gr.JSON(), gr.Textbox()]
+        gr.Button().click(run, None, outputs)
+    _, address, _ = app.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
+    try:
+        call = {"data": [], "fn_index": 0, "session_hash": "one"}
+        httpx.post(f"{address}gradio_api/queue/join", json=call, timeout=30).raise_for_status()
+        with httpx.stream("GET", f"{address}gradio_api/queue/data?session_hash=one", timeout=30) as stream:
+            told = [orjson.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line]
+    finally:
+        app.close()
+    return [one for one in told if one["msg"] in ("process_generating", "process_completed")]
+
+
+def test_a_generator_that_yields_nothing_leaves_everything_as_it_is() -> None:
+    (end,) = _sent(_nothing)
+    assert end["success"]
+    assert end["output"]["data"] == [gr.skip(), gr.skip()]
+
+
+def test_values_are_sent_whole_and_not_repeated_at_the_end() -> None:
+    first, second, end = (one["output"]["data"] for one in _sent(_pairs))
+    assert first == [PAIRS[0], gr.skip()]
+    assert second == [[["replace", [], PAIRS[1]]], [["replace", [], gr.skip()]]]
+    assert end == [gr.skip(), gr.skip()]
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1}])
+def test_what_is_no_generator_answers_as_usual(value: Any) -> None:
+    (end,) = _sent(lambda: (value, "said"))
+    assert end["output"]["data"] == [value, "said"]
