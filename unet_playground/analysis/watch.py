@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 
@@ -19,10 +19,13 @@ class Watch:
 UNWATCHED = Watch()
 
 
-def stream(compute: Callable[[Watch], Any], between: Callable[[], None] = lambda: None) -> Iterator[tuple[bool, Any]]:
+def stream(
+    compute: Callable[[Watch], Any], between: Callable[[], None] = lambda: None
+) -> Generator[tuple[bool, Any], None, None]:
     """Coarse results as a computation shows them, (False, result), then its own, (True, result).
 
-    It runs in a thread of its own; closing the iterator ends it at its next pause.
+    It runs in a thread of its own, which rests from each coarse result until the next one is asked for; closing the
+    iterator ends it.
 
     Args:
         compute: Is given the watch that it shows to.
@@ -34,7 +37,7 @@ def stream(compute: Callable[[Watch], Any], between: Callable[[], None] = lambda
     try:
         yield from running.results()
     finally:
-        running.ended.set()
+        running.end()
         thread.join()
 
 
@@ -47,16 +50,23 @@ class _Streaming(Watch):
 
     def __init__(self, between: Callable[[], None]):
         self.told: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self.ended = threading.Event()
+        self._asked = threading.Semaphore(0)
+        self._ended = threading.Event()
         self._between = between
 
     def between(self) -> None:
-        if self.ended.is_set():
+        if self._ended.is_set():
             raise _Ended
         self._between()
 
     def show(self, result: Any) -> None:
         self.told.put(("shown", result))
+        self._asked.acquire()
+        self.between()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._asked.release()
 
     def work(self, compute: Callable[[Watch], Any]) -> None:
         try:
@@ -71,3 +81,4 @@ class _Streaming(Watch):
             if kind == "failed":
                 raise value
             yield kind == "done", value
+            self._asked.release()

@@ -350,7 +350,7 @@ class Page(Layout):
             yield {self.message: panels.message(error.text, self.language)}
 
     def _explained(self, bench: Bench, scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[Updates]:
-        """The drawing's pictures and weights, the views as they get ready, then the fan."""
+        """The drawing's pictures and weights, the views as they get ready; the fan before the last strokes."""
         drawn = drawing(bench.edited, scene.sides, scene.task, self.language, bench.other)
         for name, view in explain(scene, model, check):
             check()  # no picture of the choice before under the new one
@@ -362,8 +362,9 @@ class Page(Layout):
             if name in self.views:
                 more = self._offered(name, scene.method)
                 yield {self.views[name]: shown(name, view, scene, self.language, **more)}
-        for blades in fan.fan(scene, bench.edited, bench.slot, check):
-            yield {self.fan: fan.value(blades, scene, bench.slot, self.language)}
+            if name == "attention" and view.final:
+                for blades in fan.fan(scene, bench.edited, bench.slot, check):
+                    yield {self.fan: fan.value(blades, scene, bench.slot, self.language)}
 
     def _cost(self, bench: Bench, scene: Scene, model: UNet | None) -> str:
         label = panels.weights_label(scene.task, scene.weights, model, self.language)

@@ -1,8 +1,10 @@
 """What one visitor looks at, and everything that is computed of it. Pure functions; nothing here knows the page."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
+from itertools import islice, repeat
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, get_type_hints
@@ -220,27 +222,30 @@ def glimpse(scene: Scene, model: UNet) -> View:
     """Attention, not yet put to the test: what is quick enough to come with the mask."""
     if reason := too_large(scene):
         return View(None, reason)
-    *_, last = _guarded(scene, model, prepare(scene.picture, model), GLIMPSE, lambda: None)
+    *_, last = _guarded(scene, model, prepare(scene.picture, model), lambda: None, GLIMPSE)
     return last
 
 
 def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tuple[str, View]]:
-    """Every other view as it gets ready, coarse first: ("field", view) and so on; last attention, put to the test.
+    """Every other view as it gets ready, coarse first: ("field", view) and so on.
+
+    After its first look, which is quick, the attribution waits until attention has been put to the test.
 
     Args:
         scene: The image and what is asked.
         model: The model.
         check: Called between pieces of work; whatever it raises ends them.
     """
-    shown = (("field", FIELD), ("flow", FLOW), ("attribution", scene.method), ("attention", TESTED))
     if reason := too_large(scene):
-        for name, _ in shown:
-            yield name, View(None, reason)
+        yield from ((name, View(None, reason)) for name in ("field", "flow", "attribution", "attention"))
         return
-    image = prepare(scene.picture, model)
-    for name, method in shown:
-        for view in _guarded(scene, model, image, method, check):
-            yield name, view
+    looks = partial(_guarded, scene, model, prepare(scene.picture, model), check)
+    with closing(looks(scene.method)) as attribution:
+        yield from zip(repeat("field"), looks(FIELD))
+        yield from zip(repeat("flow"), looks(FLOW))
+        yield from zip(repeat("attribution"), islice(attribution, 1))
+        yield from zip(repeat("attention"), looks(TESTED))
+        yield from zip(repeat("attribution"), attribution)
 
 
 def too_large(scene: Scene) -> Text | None:
@@ -256,16 +261,18 @@ def attribution_methods() -> list[Entry]:
     return [entry for entry in analyses.entries() if get_type_hints(entry.make).get("return") is Attribution]
 
 
-def _guarded(scene: Scene, model: UNet, image: Tensor, method: str, check: Callable[[], None]) -> Iterator[View]:
+def _guarded(
+    scene: Scene, model: UNet, image: Tensor, check: Callable[[], None], method: str
+) -> Generator[View, None, None]:
     """One analysis as it gets ready; a refusal is its last view."""
     check()
     try:
-        yield from _looks(scene, model, image, method, check)
+        yield from _looks(scene, model, image, check, method)
     except PlaygroundError as refusal:
         yield View(None, refusal.text)
 
 
-def _looks(scene: Scene, model: UNet, image: Tensor, method: str, check: Callable[[], None]) -> Iterator[View]:
+def _looks(scene: Scene, model: UNet, image: Tensor, check: Callable[[], None], method: str) -> Iterator[View]:
     """One analysis as it gets ready."""
     choice = analyses.parse(method)
     entry, target = analyses[choice.id], Target(scene.label, scene.point)

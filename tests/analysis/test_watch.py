@@ -1,0 +1,67 @@
+"""Long computations are looked at before they are done, rest while nobody looks, and end when nobody will."""
+
+import threading
+
+import pytest
+
+from unet_playground.analysis.watch import Watch, stream
+
+
+class _Counting:
+    """Shows 0, 1, 2 ... up to a number, which it then is."""
+
+    def __init__(self, last: int):
+        self.last = last
+        self.reached = -1
+
+    def __call__(self, watch: Watch) -> int:
+        for number in range(self.last):
+            watch.between()
+            self.reached = number
+            watch.show(number)
+        return self.last
+
+
+def test_coarse_results_come_in_order_and_the_final_one_last():
+    assert list(stream(_Counting(3))) == [(False, 0), (False, 1), (False, 2), (True, 3)]
+
+
+def test_nothing_is_computed_until_the_next_result_is_asked_for():
+    counting = _Counting(1000)
+    results = stream(counting)
+    assert counting.reached == -1
+    for number in range(3):
+        assert next(results) == (False, number)
+        assert counting.reached == number
+    results.close()
+    assert counting.reached == 2
+
+
+def test_a_stream_that_is_left_leaves_no_thread():
+    before = threading.active_count()
+    results = stream(_Counting(1000))
+    next(results)
+    results.close()
+    assert threading.active_count() == before
+
+
+def test_what_ends_it_is_raised_where_it_is_looked_at():
+    calls = iter(range(10))
+
+    def check() -> None:
+        if next(calls) > 2:
+            raise KeyError("superseded")
+
+    with pytest.raises(KeyError, match="superseded"):
+        list(stream(_Counting(1000), check))
+
+
+def test_an_error_of_the_computation_is_raised_after_what_it_had_shown():
+    def fail(watch: Watch) -> None:
+        watch.show(1)
+        raise ValueError("broken")
+
+    results = stream(fail)
+    assert next(results) == (False, 1)
+    with pytest.raises(ValueError, match="broken"):
+        next(results)
