@@ -6,8 +6,18 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.app import chromium
-from tests.browser.looking import choose, follow, line_of, option_of, pane_of
-from tests.browser.test_walks import ends_right, is_quick, is_written, opened, visit
+from tests.browser.looking import (
+    choose,
+    ends_right,
+    follow,
+    is_quick,
+    is_written,
+    line_of,
+    opened,
+    option_of,
+    pane_of,
+    visit,
+)
 from unet_playground.atlas import read_atlas
 from unet_playground.design import Design
 from unet_playground.ui.bench import Bench
