@@ -14,7 +14,8 @@ app: .venv/app
 	$(RUN) app.py
 
 test: check
-	$(BIN)/pytest -m "not long and not gpu"
+	$(BIN)/pytest -n auto --dist worksteal -m "not browser and not long and not gpu"
+	$(BIN)/pytest -m "browser and not long"
 
 test-long: check
 	$(BIN)/pytest -m "not gpu"
