@@ -20,16 +20,19 @@ CLOCK = """
 ([slot, choice]) => new Promise((done, fail) => {
   const limit = setTimeout(() => fail(new Error('within 60 s only ' + JSON.stringify(seen))), 60000);
   const seen = {}, begun = performance.now();
-  const old = document.querySelector('#cost').innerHTML;
-  let taken = false;
+  const table = () => document.querySelector('#cost table').textContent;
+  const old = table();
+  let taken = false, drawn = false;
   const state = (name) => document.querySelector(`#${name} .pane`).dataset.state;
   const parts = {
-    cost: () => document.querySelector('#cost').innerHTML !== old,
+    'diagram and cost': () => drawn && table() !== old,
     mask: () => taken && !document.body.classList.contains('stale') && state('prediction') === 'done',
     attention: () => seen.mask && ['done', 'coarse'].includes(state('attention')),
     field: () => seen.mask && state('field') === 'done',
     attribution: () => seen.mask && ['done', 'coarse'].includes(state('attribution')),
   };
+  const everything = { subtree: true, childList: true, attributes: true };
+  new MutationObserver(() => { drawn = true; }).observe(document.querySelector('#diagram .stage'), everything);
   document.querySelector(`#designer [data-slot=${slot}] [data-id=${choice}]`).click();
   const timer = setInterval(() => {
     taken ||= document.body.classList.contains('stale');
@@ -40,7 +43,7 @@ CLOCK = """
     clearInterval(timer);
     clearTimeout(limit);
     done(seen);
-  }, 2);
+  }, 5);
 })
 """
 QUIET = """
@@ -48,7 +51,7 @@ QUIET = """
   && [...document.querySelectorAll('#fan .blade')].every((one) => one.disabled || one.querySelector('.number'))
   && document.querySelectorAll('#fan .blade .number').length >= 2 * document.querySelectorAll('#fan .blade').length - 2
 """
-BOUNDS = {"cost": 200, "mask": 700, "attention": 700, "field": 1500, "attribution": 2000}
+BOUNDS = {"diagram and cost": 200, "mask": 700, "attention": 700, "field": 1500, "attribution": 2000}
 """Milliseconds for the classic; a design may take its own forward pass more."""
 TOGGLES = [("skip", "add"), ("up", "bilinear"), ("skip", "concat"), ("up", "transposed")]
 

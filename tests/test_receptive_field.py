@@ -24,9 +24,9 @@ from torch.overrides import TorchFunctionMode
 from tests.test_sweeps import with_options
 from unet_playground import Design, UNet
 from unet_playground.errors import UnknownChoice
-from unet_playground.receptive_field import places, receptive_field
+from unet_playground.receptive_field import gates, places, receptive_field
 from unet_playground.space import draw
-from unet_playground.taps import Freeze
+from unet_playground.taps import Freeze, Tape
 
 ROUNDING = 1e-9
 """A smaller weight is a rounding error of a place that is meant to be a pixel's centre."""
@@ -255,6 +255,15 @@ def test_without_spoiled_pixels_exact_reading_is_what_torch_reads(dims: int):
 )
 def test_gates_that_see_the_whole_image_are_named(design: Design, place: str, through: tuple[str, ...]):
     assert sorted(receptive_field(design, (64, 64), (2, 2), place).through) == sorted(through)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_gates_of_a_design_are_those_that_its_network_computes(seed: int):
+    design = draw(random.Random(seed), base=Design(depth=2, width=2))
+    tape = Tape()
+    with torch.no_grad():
+        UNet(design)(torch.rand(1, 3, 16, 16), tape)
+    assert gates(design) == tuple(tape.gates)
 
 
 def test_a_channel_gate_does_not_widen_the_box():

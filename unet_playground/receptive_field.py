@@ -62,6 +62,11 @@ def places(design: Design) -> tuple[str, ...]:
     return tuple(_sketch(design).features)
 
 
+def gates(design: Design) -> tuple[str, ...]:
+    """Names of everything that weighs a feature map by the image's content, in the order of computation."""
+    return tuple(_sketch(design).gates)
+
+
 def sides_of(design: Design, sides: tuple[int, ...], place: str = LOGITS) -> tuple[int, ...]:
     """The sides of a feature map for an image of given sides: every halving rounds up.
 
@@ -106,12 +111,14 @@ class _Probe(Freeze):
         super().__init__()
         self.features: dict[str, Tensor] = {}
         self.held: dict[str, Tensor] = {}
+        self.gates: list[str] = []
 
     def __call__(self, name: str, tensor: Tensor) -> Tensor:
         self.features[name] = tensor
         return tensor
 
     def gate(self, name: str, gate: Tensor, top: float = 1.0) -> Tensor:
+        self.gates.append(name)
         self.held[name] = super().gate(name, gate, top).requires_grad_()
         return self.held[name]
 
@@ -132,11 +139,18 @@ def _thin(design: Design, side: int) -> Tensor:
     return torch.ones(1, 1, side, *[1] * (design.dims - 1), dtype=torch.float64)
 
 
+@lru_cache(maxsize=16)
+def _probed(design: Design, side: int) -> tuple[Tensor, _Probe]:
+    """A thin image, and every feature map of it, whose graph answers for all their pixels."""
+    image = _thin(design, side).requires_grad_()
+    return image, _probe(design, image)
+
+
 @lru_cache(maxsize=4096)
 def _span(design: Design, side: int, at: int, place: str) -> tuple[int, int]:
-    image = _thin(design, side).requires_grad_()
-    output = _probe(design, image).features[place]
-    (gradient,) = torch.autograd.grad(output.flatten(2)[0, :, at].sum(), image)
+    image, probe = _probed(design, side)
+    asked = probe.features[place].flatten(2)[0, :, at].sum()
+    (gradient,) = torch.autograd.grad(asked, image, retain_graph=True)
     reached = gradient.flatten().nonzero().flatten()
     return int(reached.min()), int(reached.max())
 

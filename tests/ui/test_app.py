@@ -27,6 +27,11 @@ def _sent(run: Any) -> list[dict[str, Any]]:
     with Whole(analytics_enabled=False) as app:
         outputs = [gr.JSON(), gr.Textbox()]
         gr.Button().click(run, None, outputs)
+    return _told(app)
+
+
+def _told(app: gr.Blocks) -> list[dict[str, Any]]:
+    """The messages with data by which an app answers to its first event."""
     _, address, _ = app.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
     try:
         call = {"data": [], "fn_index": 0, "session_hash": "one"}
@@ -49,6 +54,14 @@ def test_values_are_sent_whole_and_not_repeated_at_the_end() -> None:
     assert first == [PAIRS[0], gr.skip()]
     assert second == [[["replace", [], PAIRS[1]]], [["replace", [], gr.skip()]]]
     assert end == [gr.skip(), gr.skip()]
+
+
+def test_an_answer_by_name_changes_what_it_names_and_leaves_the_rest() -> None:
+    with Whole(analytics_enabled=False) as app:
+        shown, kept, held = gr.JSON(), gr.Radio(["a", "b"], value="a"), gr.State(0)
+        gr.Button().click(lambda: {held: 1, shown: {"a": 1}}, None, [shown, kept, held])
+    (end,) = _told(app)
+    assert end["output"]["data"] == [{"a": 1}, gr.skip(), None]
 
 
 @pytest.mark.parametrize("value", [None, {"a": 1}])

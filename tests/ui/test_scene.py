@@ -74,7 +74,7 @@ def test_every_view_of_every_class_is_there_on_a_tiny_picture(task: str, point: 
         model = model_for(scene, DESIGN)
         assert model is not None
         views = dict(explain(scene, model, lambda: None))
-        assert list(views) == ["field", "flow", "attribution", "attention"]
+        assert list(views) == ["field", "attribution", "flow", "attention"]
         assert glimpse(scene, model).result is not None
         del views["flow"]
         for view in views.values():
@@ -135,7 +135,7 @@ def test_gates_are_shown_at_once_and_put_to_the_test_before_the_attribution_is_r
     assert glimpse(_scene("nuclei"), model).line.en == "No gate has been replaced yet."
     seen = [(name, view.line.en) for name, view in explain(_scene("nuclei"), model, lambda: None)]
     order = [name for name, _ in groupby(seen, itemgetter(0))]
-    assert order == ["field", "flow", "attribution", "attention", "attribution"]
+    assert order == ["field", "attribution", "flow", "attention", "attribution"]
     assert "Dice" in dict(seen)["attention"]
 
 

@@ -14,8 +14,8 @@ from unet_playground.analysis.grad_cam import class_activation
 from unet_playground.analysis.paths import place_of
 from unet_playground.analysis.watch import UNWATCHED, Watch
 from unet_playground.errors import Text
-from unet_playground.inference import read_out
 from unet_playground.model import UNet
+from unet_playground.receptive_field import gates
 from unet_playground.registry import Chinese, Knob, Paper
 from unet_playground.taps import Below, Gate, Tap, Tape
 
@@ -247,14 +247,13 @@ def attention_maps(
         UnknownChoice: This design has no such place for Seg-Grad-CAM.
     """
     target.checked(model, image)
-    with torch.inference_mode():
-        tape = Tape(lambda name: True)
-        mask = read_out(model(image, tape)).mask == target.label
-    if not tape.gates:
+    if not gates(model.design):
         place = place_of(stage, level)
         values = class_activation(model, image, target, place)
         largest = float(values.max())
         return AttentionMaps(target, (), Activation(place, values / max(largest, 1e-30), largest))
+    tape = Tape()
+    mask = mask_of(model, image, tape) == target.label
     maps = [AttentionMap(name, _values(gate), gate.top, {}) for name, gate in tape.gates.items()]
     maps.sort(key=lambda one: one.level)
     if not checks:

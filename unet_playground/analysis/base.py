@@ -63,10 +63,15 @@ class Target:
         height, width = image.shape[2:]
         return self.point or (height // 2, width // 2)
 
-    def pixels(self, model: UNet, image: Tensor) -> Tensor:
+    def pixels(self, model: UNet, image: Tensor, logits: Tensor | None = None) -> Tensor:
         """1 where the target lies and 0 elsewhere, float32 (h, w); what the model says is read once and then frozen.
 
         Of an object whose point the model gives to another class nothing is left.
+
+        Args:
+            model: A loaded model.
+            image: (1, channels, h, w), as `prepare` gives it.
+            logits: (1, classes, h, w), what the model says of it; computed where not given, and only if needed.
         """
         self.checked(model, image)
         if self.box is not None:
@@ -77,7 +82,8 @@ class Target:
             region = image.new_zeros(image.shape[2:])
             region[self.point] = 1
             return region
-        of_class = torch.from_numpy(mask_of(model, image) == self.label)
+        mask = mask_of(model, image) if logits is None else read_out(logits).mask
+        of_class = torch.from_numpy(mask == self.label)
         if self.point is not None:
             of_class = _connected(of_class, self.point)
         return of_class.to(image)

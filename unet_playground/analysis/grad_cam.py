@@ -53,11 +53,11 @@ def class_activation(model: UNet, image: Tensor, target: Target, place: str) -> 
     Source: Vinogradova et al. 2020, Towards Interpretable Semantic Segmentation via Gradient-weighted Class Activation
         Mapping, arXiv:2002.11434.
     """
-    region = target.pixels(model, image)
     sides_of(model.design, tuple(image.shape[2:]), place)
     leaf = Leaf(place)
     with torch.enable_grad():
-        asked = (model(image, leaf)[0, target.label] * region).sum()
+        logits = model(image, leaf)
+        asked = (logits[0, target.label] * target.pixels(model, image, logits.detach())).sum()
         (gradient,) = torch.autograd.grad(asked, leaf.feature)  # type: ignore[arg-type]
     with torch.no_grad():
         weights = gradient.mean((2, 3), keepdim=True)

@@ -2,6 +2,7 @@
 
 import base64
 import os
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from unet_playground.images.reader import Limits
 from unet_playground.ui import texts
 from unet_playground.ui.component import WEB
 from unet_playground.ui.endpoints import add_endpoints
-from unet_playground.ui.page import SLOW, Page
+from unet_playground.ui.furnished import SLOW
+from unet_playground.ui.page import Page
 from unet_playground.ui.rooms import rooms
 
 ASSETS = Path(__file__).parent.parent.parent / "assets"
@@ -34,6 +36,15 @@ class Whole(gr.Blocks):
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         ended = function.types_generator and not sent["is_generating"]
         return {**sent, "data": [gr.skip() for _ in function.outputs]} if ended else sent
+
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+        """See `gradio.Blocks`; an output that an answer does not name costs nothing (it builds each anew)."""
+        if not isinstance(predictions, dict) or not predictions.keys() <= set(block_fn.outputs):
+            return await super().postprocess_data(block_fn, predictions, state)
+        named = copy(block_fn)
+        named.outputs = [one for one in block_fn.outputs if one in predictions]
+        given = dict(zip(named.outputs, await super().postprocess_data(named, predictions, state), strict=True))
+        return [given.get(one, gr.skip()) for one in block_fn.outputs]
 
     def handle_streaming_diffs(
         self,

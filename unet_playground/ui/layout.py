@@ -48,7 +48,7 @@ class Layout:
             with gr.Column(elem_id="pictures", min_width=0):
                 self._build_pictures(task)
             with gr.Column(elem_id="rooms", min_width=0):
-                self.room = gr.State(None)
+                self.room, self.outdated = gr.State(None), gr.State(0)
                 self.rooms = {entry.id: self._build_room(entry) for entry in rooms.entries()}
         self.progress = gr.State(Progress())
         self.lesson_key = gr.Textbox("", visible=False)

@@ -17,11 +17,10 @@ from unet_playground.ui.address import WRITE, Address, first_example
 from unet_playground.ui.bench import FIRST_SLOT, Bench
 from unet_playground.ui.designer import designer, edit
 from unet_playground.ui.drawing import drawing, learned_of
+from unet_playground.ui.furnished import Furnished, Updates
 from unet_playground.ui.layers import prediction
-from unet_playground.ui.layout import Layout
 from unet_playground.ui.lesson import Progress, clicked, follow, lesson_value, wanted
-from unet_playground.ui.requests import door_of, given, question_of
-from unet_playground.ui.rooms import Room
+from unet_playground.ui.requests import given, question_of
 from unet_playground.ui.scene import (
     Scene,
     Superseded,
@@ -35,19 +34,16 @@ from unet_playground.ui.scene import (
 from unet_playground.ui.thumbnails import thumbnails
 from unet_playground.ui.viewer import pane, shown, toolbar
 
-Updates = dict[Any, Any]
 Question = dict[str, Any]
 
 QUICK = {"concurrency_id": "quick", "concurrency_limit": 1}
-SLOW = {"concurrency_id": "slow", "concurrency_limit": 1}
-ASIDE = {"concurrency_id": "aside", "concurrency_limit": 1}
 MARK_STALE = "(...inputs) => { document.body.classList.add('stale'); return inputs; }"
 """Takes the pictures away the moment a choice is made: what they show is no longer true."""
 MARK_FRESH = f"(...inputs) => {{ document.body.classList.remove('stale'); ({WRITE})(...inputs); }}"
 """Undoes that and puts what is shown into the address."""
 
 
-class Page(Layout):
+class Page(Furnished):
     """One visitor's page; all of its events are methods that return what changes.
 
     Args:
@@ -59,9 +55,7 @@ class Page(Layout):
     def __init__(self, app: gr.Blocks, language: str, other: str):
         super().__init__(language, other)
         self.app = app
-        self.held = [self.bench, self.scene, self.turn]
         self.named = [self.task, self.example, self.weights, self.bench_link, self.lesson_key]
-        self.slow = {"trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private", **SLOW}
         self._connect()
 
     def listen(self, event: Any, run: Callable[..., Iterator[Updates]], *inputs: Any) -> None:
@@ -79,27 +73,12 @@ class Page(Layout):
         heard = event(run, [*inputs, *self.held], self._outputs(), **quick)
         heard.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
 
-    def refreshing(self, room: Room) -> Callable[..., Iterator[Updates]]:
-        """What shows a room's contents again: a function of bench, scene, turn and the values of the room's inputs."""
-
-        def run(bench: Bench, scene: Scene | None, turn: Turn, *values: Any) -> Iterator[Updates]:
-            try:
-                yield from room.refresh(bench, scene, turn.watch(), *values)
-            except Superseded:
-                return
-
-        return run
-
     def _connect(self) -> None:
         """Every choice answers at once; the rest streams in until its `Turn` is over (what Gradio cancels is dead)."""
-        entered = [part for room in self.rooms.values() for part in room.inputs]
-        furnished = [part for room in self.rooms.values() for part in room.outputs]
-        drawn = [self.message, self.diagram, self.fan, *self.views.values()]
+        drawn = [self.message, self.diagram, self.fan, *self.views.values(), self.outdated]
         told = {**self.slow, "trigger_mode": "multiple"}
-        self.asked.change(self._explain, [self.asked, *self.held, self.room, *entered], [*drawn, *furnished], **told)
-        aside = {**self.slow, **ASIDE, "trigger_mode": "multiple"}
-        self.nav.input(self._enter, [*self.held, *entered], [self.room, *furnished], **aside)
-        self.diagram.input(self._open_door, [*self.held], [self.room, self.nav, *furnished], **aside)
+        self.asked.change(self._explain, [self.asked, *self.held, self.room], drawn, **told)
+        self.furnish()
         for room in self.rooms.values():
             room.connect(self)
         for part in (self.designer, self.fan):
@@ -127,9 +106,9 @@ class Page(Layout):
         """A choice in the designer or the fan; a refusal says why and puts the controls back."""
         sent = given(event)
         if "compare" in sent:
-            yield from self.shown(bench.compared(sent["compare"] is True), scene, turn)
+            yield from self.shown(bench.compared(sent["compare"] is True), scene, turn, scene)
         elif "edit" in sent:
-            yield from self.shown(bench.turned_to(str(sent["edit"])), scene, turn)
+            yield from self.shown(bench.turned_to(str(sent["edit"])), scene, turn, scene)
         else:
             yield from self._edited(lambda design: edit(design, sent), bench, scene, turn)
 
@@ -146,7 +125,7 @@ class Page(Layout):
         if isinstance(changed, Text):
             yield {**self._controls(bench), self.message: panels.message(changed, self.language)}
             return
-        yield from self.shown(bench.holding(changed), scene, turn)
+        yield from self.shown(bench.holding(changed), scene, turn, scene)
 
     def _ask(
         self, progress: Progress, bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData
@@ -184,36 +163,6 @@ class Page(Layout):
         """The strip, and what the address says of it."""
         told = lesson_value(progress, self.language)
         return {self.progress: progress, self.lesson: told, self.lesson_key: progress.key}
-
-    def _enter(
-        self, event: gr.EventData, bench: Bench, scene: Scene | None, turn: Turn, *values: Any
-    ) -> Iterator[Updates]:
-        """A room opens, or closes."""
-        id = given(event).get("room")
-        room = self.rooms.get(id) if isinstance(id, str) else None
-        yield {self.room: id if room else None}
-        if room:
-            yield from self.refreshing(room)(bench, scene, turn, *self._own(room, values))
-
-    def _open_door(self, bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData) -> Iterator[Updates]:
-        """A click on the drawing opens the room that speaks of that place."""
-        door = door_of(given(event))
-        if door is None:
-            return
-        id, method, options = door
-        room: Any = self.rooms[id]
-        updates, values = room.choosing(method, options)
-        yield {self.room: id, self.nav: self._menu(id), **updates}
-        yield from self.refreshing(room)(bench, scene, turn, *values)
-
-    def _own(self, room: Room, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """A room's share of the values of the inputs of all rooms."""
-        start = 0
-        for one in self.rooms.values():
-            if one is room:
-                return values[start : start + len(one.inputs)]
-            start += len(one.inputs)
-        return ()
 
     def _choose_weights(self, kind: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
         yield from self.shown(bench, scene.asking(weights=kind) if scene else None, turn)
@@ -273,8 +222,15 @@ class Page(Layout):
             return
         yield from self.shown(bench, scene, turn)
 
-    def shown(self, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
-        """First the design with its cost, then its mask; the other pictures are emptied: they are no longer true."""
+    def shown(self, bench: Bench, scene: Scene | None, turn: Turn, seen: Scene | None = None) -> Iterator[Updates]:
+        """First the design with its cost, then its mask; the other pictures are emptied: they are no longer true.
+
+        Args:
+            bench: The designs.
+            scene: The image, and what is asked about it.
+            turn: The visitor's.
+            seen: What the page shows already: if it is this scene, nothing but the designs is new.
+        """
         number, language = turn.next(), self.language
         task = scene.task if scene else next(iter(tasks))
         first: Updates = {**self._controls(bench), self.message: "", self.scene: scene}
@@ -283,9 +239,10 @@ class Page(Layout):
             yield {**first, self.asked: number}
             return
         first[self.diagram] = drawing(bench.edited, scene.sides, task, language, bench.other)
-        first[self.tools] = toolbar(scene, scene.labels, language)
-        first[self.about] = panels.about(scene.told, scene.source, language)
-        first[self.weights] = scene.weights
+        if scene is not seen:
+            first[self.tools] = toolbar(scene, scene.labels, language)
+            first[self.about] = panels.about(scene.told, scene.source, language)
+            first[self.weights] = scene.weights
         yield first
         yield self._predicted(bench, scene)
         yield {**self._glimpsed(bench, scene), self.asked: number}
@@ -332,14 +289,14 @@ class Page(Layout):
         return {"state": "done", "line": said, "drawn": drawn}
 
     def _explain(
-        self, asked: int, bench: Bench, scene: Scene | None, turn: Turn, room: str | None, *values: Any
+        self, asked: int, bench: Bench, scene: Scene | None, turn: Turn, room: str | None
     ) -> Iterator[Updates]:
         """What takes longer than the mask; ends when the next choice is made."""
         check = turn.watch(asked)
         try:
             check()
             if room:
-                yield from self.rooms[room].refresh(bench, scene, check, *self._own(self.rooms[room], values))
+                yield {self.outdated: asked}
             even = on_equal_terms(scene, bench.designs) if scene else None
             model = model_for(even, bench.edited) if even else None
             if scene and model:

@@ -242,8 +242,8 @@ def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tu
     looks = partial(_guarded, scene, model, prepare(scene.picture, model), check)
     with closing(looks(scene.method)) as attribution:
         yield from zip(repeat("field"), looks(FIELD))
-        yield from zip(repeat("flow"), looks(FLOW))
         yield from zip(repeat("attribution"), islice(attribution, 1))
+        yield from zip(repeat("flow"), looks(FLOW))
         yield from zip(repeat("attention"), looks(TESTED))
         yield from zip(repeat("attribution"), attribution)
 

@@ -129,7 +129,7 @@ class AtlasRoom(Room):
 
         def choose(bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData) -> Iterator[Updates]:
             if design := measured(task_of(scene), event._data):
-                yield from page.shown(bench.holding(design), scene, turn)
+                yield from page.shown(bench.holding(design), scene, turn, scene)
 
         page.listen(self.chart.input, choose)
         # A lane of its own: effects neither wait for pictures nor keep a choice waiting.
