@@ -47,13 +47,11 @@ def keyboard(language: str) -> str:
     """Every key, and a switch for those that are pressed alone (speech input presses them by accident)."""
     switch = "document.body.dataset.keys = this.checked ? 'on' : 'off'"
     single = f'<label><input type="checkbox" checked onchange="{switch}"> {texts.SINGLE_KEYS.within(language)}</label>'
-    rows = "".join(f"<dt>{key(keys)}</dt><dd>{what.within(language)}</dd>" for keys, what in texts.KEYS.items())
+    rows = "".join(
+        f"<dt>{' '.join(f'<kbd>{escape(one)}</kbd>' for one in keys.split())}</dt><dd>{what.within(language)}</dd>"
+        for keys, what in texts.KEYS.items()
+    )
     return f'{single}<dl class="keyboard">{rows}</dl>'
-
-
-def key(keys: str) -> str:
-    """Keys as they are written on a keyboard, those with spaces between them each on its own."""
-    return " ".join(f"<kbd>{escape(one)}</kbd>" for one in keys.split())
 
 
 def message(text: Text | None, language: str) -> str:

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.errors import MissingData, Text
+from unet_playground.errors import MissingData, Text, UnreadableImage
 from unet_playground.images import Picture, read_image
-from unet_playground.images.labels import read_labels
+from unet_playground.images.labels import as_classes, read_labels
 from unet_playground.images.volumes import is_volume, plane, read_label_volume, read_volume, stem
 from unet_playground.registry import Catalogue
 from unet_playground.tasks import Task, tasks
@@ -161,13 +161,11 @@ def read(sample: Sample, task: Task, group: str | None = None, axes: Sequence[in
 
 
 def _example(name: str, picture: Picture, labels: NDArray[np.uint16], task: Task, group: str) -> Example:
+    try:
+        classes = as_classes(labels, len(task.labels))
+    except UnreadableImage as error:
+        raise MissingData(f"{name}: {error.text.en}", f"{name}：{error.text.zh}") from None
     binary = len(task.labels) == 2
-    classes = (labels > 0).astype(np.uint8) if binary else labels.astype(np.uint8)
-    if not binary and labels.max(initial=0) >= len(task.labels):
-        raise MissingData(
-            f"The labels of {name} go up to {labels.max()}; this task has the classes 0 to {len(task.labels) - 1}.",
-            f"{name} 的标注最大值为 {labels.max()}；该任务的类别为 0 至 {len(task.labels) - 1}。",
-        )
     objects = torch.from_numpy(labels.astype(np.int32)) if binary and len(np.unique(labels)) > 2 else None
     return Example(name, task.prepare(picture), torch.from_numpy(np.ascontiguousarray(classes)), group, objects)
 
