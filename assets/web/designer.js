@@ -219,8 +219,8 @@ function slotHead(slot, title, passing) {
   return make(
     "header", {},
     make("h2", {}, slot.title),
-    make("b", { class: passing ? "choice passing" : "choice" }, title),
-    slot.other && make("span", { class: "against" }, letter(against()), make("span", {}, slot.other)),
+    make("b", { class: passing ? "choice passing" : "choice", title }, title),
+    slot.other && make("span", { class: "against" }, letter(against()), make("span", { title: slot.other }, slot.other)),
     make("span", { class: "grow" }),
     small(words.options, !unfolds(slot), opened, () => toggle(slot.id), icon(ICONS.knobs)),
     small(words.lesson, !slot.choice.lesson, explained, () => explain(slot.id), "?"),

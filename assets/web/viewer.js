@@ -212,7 +212,8 @@ window.unetViewer ??= (() => {
       const { options, chosen, asks } = this.given;
       const maps = this.kind === "attention" && this.given.layer?.maps;
       const offered = maps && maps.length > 1 ? maps.map((one, at) => ({ id: at, title: one.title })) : options;
-      if (!offered) return this.aside.replaceChildren(maps ? maps[0].title : (this.given.aside ?? ""));
+      this.aside.title = offered ? "" : maps ? maps[0].title : (this.given.aside ?? "");
+      if (!offered) return this.aside.replaceChildren(this.aside.title);
       const select = make("select", { "aria-label": this.given.choose });
       for (const one of offered) select.append(make("option", { value: one.id }, one.title));
       select.value = maps ? Math.min(settings.gate, maps.length - 1) : chosen;
@@ -237,7 +238,7 @@ window.unetViewer ??= (() => {
         context.fillStyle = `rgb(${color})`;
         context.fillRect(at, 0, 1, 1);
       });
-      this.range.replaceChildren(make("span", {}, own.low), bar, make("span", {}, own.high), make("span", { class: "unit" }, own.unit));
+      this.range.replaceChildren(make("span", {}, own.low), bar, make("span", {}, own.high), make("span", { class: "unit", title: own.unit }, own.unit));
     }
 
     keys() {

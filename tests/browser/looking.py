@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,6 +16,7 @@ from unet_playground.ui.address import Address
 from unet_playground.ui.bench import Bench
 from unet_playground.ui.scene import Scene, facts_of, model_for, on_equal_terms
 
+LAYOUT = (Path(__file__).parent / "layout.js").read_text("utf-8")
 PATIENCE = 120_000
 """Milliseconds that anything on the page may take on a busy machine."""
 DESK = {"width": 1440, "height": 900}
@@ -54,6 +56,15 @@ def all_views_are_done(page: Page) -> None:
     for view in VIEWS:
         expect(pane_of(page, view)).to_have_attribute("data-state", "done")
     assert not page.locator("body.stale").count()
+
+
+def misplaced(page: Page) -> list[str]:
+    """What is cut, overlaps or lies beyond the edge, once the page has come to rest."""
+    faults, tries = page.evaluate(LAYOUT), 10
+    while faults and tries:
+        page.wait_for_timeout(200)
+        faults, tries = page.evaluate(LAYOUT), tries - 1
+    return faults
 
 
 def choose(page: Page, slot: str, id: str) -> None:

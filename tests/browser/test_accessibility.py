@@ -1,21 +1,24 @@
-"""What axe says of every state of the page, and what can be done without a mouse."""
+"""What axe and the layout say of every state of the page, and what can be done without a mouse."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.app import chromium
-from tests.browser.looking import option_of, pane_of
+from tests.browser.looking import misplaced, option_of, pane_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
 ROOMS = ("layers", "skips", "operators", "uncertainty", "atlas", "claims", "train", "export")
 
 
 def _faults(page: Page) -> list[str]:
-    """What axe finds: the rule, and the first element that breaks it. Colours on their way to others are not judged."""
+    """What is misplaced, and what axe finds: the rule, and the first element that breaks it.
+
+    Colours on their way to others are not judged.
+    """
     page.emulate_media(reduced_motion="reduce")
     found = Axe().run(page).response["violations"]
-    return [f"{one['impact']} {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+    return misplaced(page) + [f"{one['impact']} {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
 def test_axe_finds_nothing_in_any_room(page: Page) -> None:
