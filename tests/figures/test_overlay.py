@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from unet_playground import Design, Picture, PlaygroundError, load_model
 from unet_playground.analysis import Attribution, EffectiveField, Target, analyses
@@ -18,6 +19,9 @@ LABELS = tasks["nuclei"].make.labels
 NUCLEUS = tuple(int(LABELS[1].color[at : at + 2], 16) for at in (1, 3, 5))
 PICTURE = Picture.from_array(np.random.default_rng(0).integers(0, 256, (20, 26), dtype=np.uint8))
 TRUTH = (PICTURE.pixels > 128).astype(np.uint8)
+LANGUAGES = ("en", "zh")
+SENTENCE = re.compile(r"[a-z]{2,}[,:;]? [a-z]{2,}")
+"""Two English words; units, ids and abbreviations stand alone."""
 
 
 def test_an_overlay_fills_and_outlines_exactly_the_mask():
@@ -88,6 +92,16 @@ def test_every_result_tells_its_numbers_and_checks_itself_in_both_languages(meth
         assert text.zh.endswith("。")
 
 
+@pytest.mark.filterwarnings("error:Glyph")
+@pytest.mark.parametrize("method", analyses)
+def test_every_view_speaks_chinese_in_letters_that_it_has(method: str, results: dict[str, object]):
+    spoken = {language: draw(results[method], PICTURE, language) for language in LANGUAGES}
+    english, chinese = ([one.get_text() for one in figure.findobj(Text)] for figure in spoken.values())
+    assert not [words for words in chinese if SENTENCE.search(words)]
+    assert sum(map(bool, map(SENTENCE.search, english))) > 0
+    to_png(spoken["zh"])
+
+
 def test_circles_that_leave_a_tiny_picture_do_not_make_it_smaller():
     small, box = np.ones((20, 26), np.float32), receptive_field(Design(depth=2), (20, 26), (10, 13))
     figure = draw(EffectiveField((10, 13), small, box, 2, 40, 0.0), PICTURE)
@@ -102,12 +116,12 @@ def test_a_class_without_a_pixel_is_called_so():
 
 def test_threads_that_draw_do_not_meet(results: dict[str, object]):
     listed = list(results.values())
-    alone = [to_array(draw(result, PICTURE)) for result in listed]
+    alone = [to_array(draw(result, PICTURE, LANGUAGES[number % 2])) for number, result in enumerate(listed)]
     together: dict[int, np.ndarray] = {}
 
     def work(first: int) -> None:
         for number in range(first, len(listed), 8):
-            together[number] = to_array(draw(listed[number], PICTURE))
+            together[number] = to_array(draw(listed[number], PICTURE, LANGUAGES[number % 2]))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:

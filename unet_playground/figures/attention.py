@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from unet_playground.analysis.attention import Activation, AttentionMap, AttentionMaps
-from unet_playground.figures.base import PLUM, SIDE, SMALL, color_bar, draw, gray, new_figure
+from unet_playground.analysis.attention import REPLACEMENTS, Activation, AttentionMap, AttentionMaps
+from unet_playground.figures.base import PLUM, SIDE, SMALL, color_bar, gray, new_figure, say, view
 from unet_playground.images import Picture
 
 OUTLINE = "#00c8ff"
 
 
-@draw.register
+@view.register
 def draw_attention(result: AttentionMaps, picture: Picture) -> Figure:
     """Every gate, two in a row: maps of places in inferno, weights of channels as bars, from 0 to the gate's top.
 
@@ -36,31 +36,45 @@ def draw_attention(result: AttentionMaps, picture: Picture) -> Figure:
         else:
             _bars(panel, one.values, top)
     if shown is not None:
-        color_bar(figure, shown, list(axes.flat), f"factor, 0 to {top:g}; lines: outlines in the image")
-    figure.suptitle("What each gate lets pass; the mask's Dice with\nitself when that is replaced", fontsize=SMALL + 1)
+        color_bar(
+            figure,
+            shown,
+            list(axes.flat),
+            say(f"factor, 0 to {top:g}; lines: outlines in the image", f"系数，0 至 {top:g}；线条：图像中的轮廓"),
+        )
+    title = say(
+        "What each gate lets pass; the mask's Dice with\nitself when that is replaced",
+        "每个门放行什么；将其替换后\n掩膜与原掩膜的 Dice",
+    )
+    figure.suptitle(title, fontsize=SMALL + 1)
     return figure
 
 
 def _said(one: AttentionMap) -> str:
     """The outcome of a gate's check in a few words."""
     if not one.replaced:
-        return "not checked yet"
+        return say("not checked yet", "尚未检验")
     if not one.changes:
-        return "changes nothing"
+        return say("changes nothing", "没有变化")
     by = min(one.replaced, key=lambda name: one.replaced[name].agreement)
-    return f"{by}: Dice {one.kept:.3f}"
+    return say(f"{by}: Dice {one.kept:.3f}", f"{REPLACEMENTS[by].zh}：Dice {one.kept:.3f}")
 
 
 def _activation(result: AttentionMaps, one: Activation, picture: Picture) -> Figure:
     figure, axes = new_figure()
     panel = axes[0, 0]
     shown = _over(panel, gray(picture), one.values, "viridis", 1.0)
-    panel.set_title(
-        f"No attention in this design. Instead: Seg-Grad-CAM of\n{one.place}, class {result.target.label}, "
-        f"{result.target.text.en}",
-        fontsize=SMALL,
+    label, asked = result.target.label, result.target.text
+    title = say(
+        f"No attention in this design. Instead: Seg-Grad-CAM of\n{one.place}, class {label}, {asked.en}",
+        f"该设计没有注意力。改为显示 Seg-Grad-CAM：\n{one.place}，类别 {label}，{asked.zh}",
     )
-    color_bar(figure, shown, panel, f"evidence for the class, 0 to 1 of its largest ({one.largest:.3g})")
+    panel.set_title(title, fontsize=SMALL)
+    unit = say(
+        f"evidence for the class, 0 to 1 of its largest ({one.largest:.3g})",
+        f"对该类别的支持，0 至 1，占最大值（{one.largest:.3g}）的比例",
+    )
+    color_bar(figure, shown, panel, unit)
     return figure
 
 
@@ -93,5 +107,5 @@ def _bars(panel: Axes, values: NDArray[np.float32], top: float) -> None:
     panel.set_axis_on()
     panel.bar(range(len(values)), values, width=1.0, color=PLUM)
     panel.set(ylim=(0, top), xticks=[], yticks=[0, top])
-    panel.set_xlabel(f"{len(values)} channels", fontsize=SMALL - 1, labelpad=1)
+    panel.set_xlabel(say(f"{len(values)} channels", f"{len(values)} 个通道"), fontsize=SMALL - 1, labelpad=1)
     panel.tick_params(labelsize=SMALL - 1)

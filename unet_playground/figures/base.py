@@ -1,6 +1,7 @@
 """One view per result type, and how a view becomes a file."""
 
 import io
+from contextvars import ContextVar
 from functools import singledispatch
 
 import numpy as np
@@ -12,6 +13,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from unet_playground.errors import Text
+from unet_playground.figures.font import speak_chinese
 from unet_playground.images import Picture
 
 SIDE = 4.6
@@ -29,10 +32,40 @@ def palette(name: str) -> str:
     return "".join(f"{r:02x}{g:02x}{b:02x}" for r, g, b, _ in colors(np.arange(256), bytes=True))  # type: ignore[misc]
 
 
+_LANGUAGE: ContextVar[str] = ContextVar("language", default="en")
+"""Of the words in the figure that is being drawn."""
+
+
+def draw(result: object, picture: Picture, language: str = "en") -> Figure:
+    """A figure of an analysis result over the picture that it speaks about.
+
+    Args:
+        result: Of one of the analyses.
+        picture: The image that was looked at.
+        language: Of the words in it, "en" or "zh".
+
+    Raises:
+        TypeError: No view is registered for this kind of result.
+    """
+    before = _LANGUAGE.set(language)
+    try:
+        figure = view(result, picture)
+    finally:
+        _LANGUAGE.reset(before)
+    if language == "zh":
+        speak_chinese(figure)
+    return figure
+
+
 @singledispatch
-def draw(result: object, picture: Picture) -> Figure:
-    """A figure of an analysis result over the picture that it speaks about."""
+def view(result: object, picture: Picture) -> Figure:
+    """How `draw` shows a kind of result; its words are those of `say`."""
     raise TypeError(f"no view is registered for {type(result).__name__}")
+
+
+def say(en: str, zh: str) -> str:
+    """Words in the language of the figure that is being drawn."""
+    return Text(en, zh).within(_LANGUAGE.get())
 
 
 def to_png(figure: Figure) -> bytes:

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from unet_playground.analysis.effective_field import EffectiveField
 from unet_playground.analysis.paths import name_of
-from unet_playground.figures.base import DPI, SIDE, SMALL, color_bar, draw, gray
+from unet_playground.figures.base import DPI, SIDE, SMALL, color_bar, gray, say, view
 from unet_playground.figures.ways import color_of
 from unet_playground.images import Picture
 
 
-@draw.register
+@view.register
 def draw_field(result: EffectiveField, picture: Picture) -> Figure:
     """The gradient's size in viridis over the darkened image; box: theory; circles: 50% and 95% of the energy.
 
@@ -33,32 +33,47 @@ def draw_field(result: EffectiveField, picture: Picture) -> Figure:
     _circles(panel, result)
     if result.radius_95 < min(size.shape) / 8:
         _magnify(panel, result, size)
-    named = f"{result.place}, " if result.place != "logits" else ""
-    started = "" if result.trained else ", before training"
-    panel.set_title(
-        f"{named}pixel {result.point[0]}, {result.point[1]}{started}: box {height} x {width} px;\n"
-        f"50% of the energy in {result.radius_50:.0f} px (solid), 95% in {result.radius_95:.0f} px (dashed)",
-        fontsize=SMALL,
-        loc="left",
-    )
-    averaged = f", mean of {result.inputs} inputs" if result.inputs > 1 else ""
-    color_bar(above, shown, panel, f"gradient, share of the largest, 0 to 1{averaged}")
+    panel.set_title(_title(result), fontsize=SMALL, loc="left")
+    unit = say("gradient, share of the largest, 0 to 1", "梯度，占最大值的比例，0 至 1")
+    if result.inputs > 1:
+        unit += say(f", mean of {result.inputs} inputs", f"，{result.inputs} 个输入的平均")
+    color_bar(above, shown, panel, unit)
     for one in below:
         _ways(one.subplots(), result)
     return figure
 
 
+def _title(result: EffectiveField) -> str:
+    """Where, how far it could see, and how far it does."""
+    (row, column), (height, width) = result.point, result.theory.sides
+    named = "" if result.place == "logits" else say(f"{result.place}, ", f"{result.place}，")
+    started = "" if result.trained else say(", before training", "，训练前")
+    half, most = f"{result.radius_50:.0f}", f"{result.radius_95:.0f}"
+    return named + say(
+        f"pixel {row}, {column}{started}: box {height} x {width} px;\n"
+        f"50% of the energy in {half} px (solid), 95% in {most} px (dashed)",
+        f"像素（{row}，{column}）{started}：方框 {height} × {width} px；\n"
+        f"50% 的能量在 {half} px 内（实线），95% 在 {most} px 内（虚线）",
+    )
+
+
 def _ways(panel: Axes, result: EffectiveField) -> None:
     """A bar per way; what works against the others lies left of 0."""
     shares = [100 * one.share for one in result.ways.values()]
-    names = [f"{name_of(way).en}, 95% in {one.radius_95:.0f} px" for way, one in result.ways.items()]
+    names = [
+        say(
+            f"{name_of(way).en}, 95% in {one.radius_95:.0f} px",
+            f"{name_of(way).zh}，95% 在 {one.radius_95:.0f} px 内",
+        )
+        for way, one in result.ways.items()
+    ]
     bars = panel.barh(names, shares, color=[color_of(way) for way in result.ways])
     panel.bar_label(bars, fmt="%.0f%%", fontsize=SMALL, padding=2)
     panel.invert_yaxis()
     panel.set_xlim(min(0, *shares, -1) * 1.2, max(100, *shares) * 1.2)
     panel.axvline(0, color="black", linewidth=0.8)
     panel.set_xticks([0, 25, 50, 75, 100])
-    panel.set_xlabel("share of the energy by way, %", fontsize=SMALL)
+    panel.set_xlabel(say("share of the energy by way, %", "各路径的能量份额，%"), fontsize=SMALL)
     panel.tick_params(labelsize=SMALL)
     panel.spines[["top", "right"]].set_visible(False)
 

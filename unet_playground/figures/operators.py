@@ -19,16 +19,17 @@ from unet_playground.figures.base import (
     SMALL,
     TEAL,
     color_bar,
-    draw,
     gray,
     new_figure,
+    say,
+    view,
 )
 from unet_playground.images import Picture
 
 GRAY = "#777777"
 
 
-@draw.register
+@view.register
 def draw_example(result: WorkedExample, picture: Picture) -> Figure:
     """Input and output as numbers; the inputs that reach one output are tinted with their weight."""
     larger = result.made.shape[0] > result.given.shape[0]
@@ -43,23 +44,24 @@ def draw_example(result: WorkedExample, picture: Picture) -> Figure:
     _numbers(left, result.given, SMALL + 2, below=weights)
     _numbers(right, result.made, SMALL - 1 if larger else SMALL + 1)
     right.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=PLUM, linewidth=2.5, zorder=4))
-    left.set_xlabel("input; small: weight", fontsize=SMALL)
-    right.set_xlabel(f"output, {' x '.join(map(str, result.made.shape))}", fontsize=SMALL)
+    left.set_xlabel(say("input; small: weight", "输入；小字：权重"), fontsize=SMALL)
+    right.set_xlabel(say("output, ", "输出，") + " x ".join(map(str, result.made.shape)), fontsize=SMALL)
     figure.suptitle(f"{result.part}: {_wrapped(result.step(row, column, most=4))}", fontsize=SMALL + 0.5)
-    figure.supxlabel(result.weighing.en, fontsize=SMALL - 1)
+    figure.supxlabel(say(result.weighing.en, result.weighing.zh), fontsize=SMALL - 1)
     return figure
 
 
-@draw.register
+@view.register
 def draw_no_operators(result: NoOperators, picture: Picture) -> Figure:
     """The darkened image under a title that says why nothing is shown."""
     figure, axes = new_figure()
     axes[0, 0].imshow(gray(picture) * 0.35, cmap="gray", vmin=0, vmax=1)
-    axes[0, 0].set_title("No way down or up: full resolution throughout", fontsize=SMALL + 1)
+    title = say("No way down or up: full resolution throughout", "没有上下采样：全程保持全分辨率")
+    axes[0, 0].set_title(title, fontsize=SMALL + 1)
     return figure
 
 
-@draw.register
+@view.register
 def draw_operators(result: Operators, picture: Picture) -> Figure:
     """Four panels: an edge and small dots through both parts, the checkerboard of the way up, 65 pixels against 32."""
     figure = Figure(figsize=(SIDE, SIDE + 0.5), dpi=DPI, layout="constrained")
@@ -71,11 +73,14 @@ def draw_operators(result: Operators, picture: Picture) -> Figure:
     for panel in axes.flat:
         panel.tick_params(labelsize=SMALL - 1)
         panel.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"{result.down} and {result.up}, level {result.level}", fontsize=SMALL + 1)
+    title = say(
+        f"{result.down} and {result.up}, level {result.level}", f"{result.down} 与 {result.up}，第 {result.level} 级"
+    )
+    figure.suptitle(title, fontsize=SMALL + 1)
     return figure
 
 
-@draw.register
+@view.register
 def draw_shift(result: Shift, picture: Picture) -> Figure:
     """How much the probability changes at every pixel when the input moves, 0 to 1 on a square-root scale."""
     figure, axes = new_figure()
@@ -94,48 +99,51 @@ def draw_shift(result: Shift, picture: Picture) -> Figure:
         )
     )
     down, right = 100 * result.changed
-    panel.set_title(
+    control = f"{result.period} px: {_percent(result.changed_by_period)}"
+    title = say(
         f"Moved by {result.pixels} px: {down:.2f}% (down) and {right:.2f}% (right)\n"
-        f"of the pixels change sides; control {result.period} px: {_percent(result.changed_by_period)}",
-        fontsize=SMALL,
-        loc="left",
+        f"of the pixels change sides; control {control}",
+        f"平移 {result.pixels} px：{down:.2f}%（向下）和 {right:.2f}%（向右）\n的像素改变类别；对照 {control}",
     )
-    color_bar(figure, shown, panel, "change of the probability, 0 to 1 (square-root scale)")
+    panel.set_title(title, fontsize=SMALL, loc="left")
+    unit = say("change of the probability, 0 to 1 (square-root scale)", "概率的变化，0 至 1（平方根刻度）")
+    color_bar(figure, shown, panel, unit)
     return figure
 
 
 def _draw_edges(panel: Axes, result: Operators) -> None:
     edges = result.edges
-    panel.plot([-8, -0.5, 0.5, 8], [0, 0, 1, 1], color=GRAY, lw=1, ls=":", label="untouched")
-    for number, (color, style, name) in enumerate(((BLUE, "-o", "on the grid"), (ORANGE, "--s", "1 px beside"))):
+    panel.plot([-8, -0.5, 0.5, 8], [0, 0, 1, 1], color=GRAY, lw=1, ls=":", label=say("untouched", "原样"))
+    lines = ((BLUE, "-o", say("on the grid", "在网格上")), (ORANGE, "--s", say("1 px beside", "偏 1 px")))
+    for number, (color, style, name) in enumerate(lines):
         panel.plot(edges.places - number, edges.profile[number], style, color=color, lw=1.3, ms=2.8, label=name)
     panel.set(xlim=(-6, 6), ylim=(-0.15, 1.75), xticks=[-5, 0, 5], yticks=[0, 0.5, 1])
-    panel.set_xlabel("pixels from the edge", fontsize=SMALL - 1)
-    panel.set_title(_span("edge rises in", edges.rise, "px"), fontsize=SMALL)
+    panel.set_xlabel(say("pixels from the edge", "到边缘的像素数"), fontsize=SMALL - 1)
+    panel.set_title(_span(say("edge rises in", "边缘上升用"), edges.rise, "px"), fontsize=SMALL)
     panel.legend(fontsize=SMALL - 1, loc="upper left", frameon=False, handlelength=1.6)
 
 
 def _draw_dots(panel: Axes, result: Operators) -> None:
     places = np.arange(3)
     for offset, kept, color, name in (
-        (-0.2, result.dots.bright, ORANGE, "bright"),
-        (0.2, result.dots.dark, BLUE, "dark"),
+        (-0.2, result.dots.bright, ORANGE, say("bright, worst", "亮，最差")),
+        (0.2, result.dots.dark, BLUE, say("dark, worst", "暗，最差")),
     ):
-        panel.bar(places + offset, kept.min(1), 0.36, color=color, label=f"{name}, worst")
+        panel.bar(places + offset, kept.min(1), 0.36, color=color, label=name)
         panel.plot(places + offset, kept.mean(1), "_", color="black", ms=11, mew=1.5)
     panel.set(ylim=(0, 1.35), xticks=places, xticklabels=["1 px", "2 px", "3 px"], yticks=[0, 0.5, 1])
-    panel.set_xlabel("side of the dot; line: mean", fontsize=SMALL - 1)
-    panel.set_title("contrast that a dot keeps", fontsize=SMALL)
+    panel.set_xlabel(say("side of the dot; line: mean", "点的边长；横线：平均"), fontsize=SMALL - 1)
+    panel.set_title(say("contrast that a dot keeps", "小点保留的对比度"), fontsize=SMALL)
     panel.legend(fontsize=SMALL - 1, loc="upper left", frameon=False, handlelength=1)
 
 
 def _draw_boards(panel: Axes, result: Operators) -> None:
     bars = (
-        ("up, flat, own", result.own.constant, ORANGE),
-        ("up, flat, fresh", result.fresh.constant, GRAY),
-        ("up, dot, own", result.own.impulse, ORANGE),
-        ("up, dot, fresh", result.fresh.impulse, GRAY),
-        ("down, dot, own", result.own_down.impulse, BLUE),
+        (say("up, flat, own", "上，平，训练后"), result.own.constant, ORANGE),
+        (say("up, flat, fresh", "上，平，训练前"), result.fresh.constant, GRAY),
+        (say("up, dot, own", "上，点，训练后"), result.own.impulse, ORANGE),
+        (say("up, dot, fresh", "上，点，训练前"), result.fresh.impulse, GRAY),
+        (say("down, dot, own", "下，点，训练后"), result.own_down.impulse, BLUE),
     )
     for number, (_, value, color) in enumerate(bars):
         panel.barh(number, value, color=color, height=0.7)
@@ -152,19 +160,19 @@ def _draw_boards(panel: Axes, result: Operators) -> None:
         )
     panel.set_yticks(range(len(bars)), [name for name, _, _ in bars], fontsize=SMALL - 1)
     panel.set(xlim=(0, 1), ylim=(len(bars) - 0.4, -0.6))
-    panel.set_xlabel("unevenness, 0 to 1", fontsize=SMALL - 1)
-    panel.set_title("checkerboard", fontsize=SMALL)
+    panel.set_xlabel(say("unevenness, 0 to 1", "不均匀度，0 至 1"), fontsize=SMALL - 1)
+    panel.set_title(say("checkerboard", "棋盘格"), fontsize=SMALL)
 
 
 def _draw_alignments(panel: Axes, result: Operators) -> None:
     styles = zip((TEAL, BLUE, GRAY, ORANGE, PLUM), ("-", "--", ":", "-.", (0, (6, 1))), strict=True)
     for one, (color, style) in zip(result.alignments, styles, strict=True):
-        panel.plot(one.shift, color=color, ls=style, lw=1.5, label=one.title.en)
+        panel.plot(one.shift, color=color, ls=style, lw=1.5, label=say(one.title.en, one.title.zh))
     side = len(result.alignments[0].shift)
     panel.set(xlim=(0, side - 1), ylim=(-1.6, 2.6), xticks=[0, side // 2, side - 1], yticks=[-1, 0, 1])
-    panel.set_xlabel("pixel", fontsize=SMALL - 1)
-    panel.set_ylabel("shift in pixels", fontsize=SMALL - 1)
-    panel.set_title(f"{side} px halved and got back", fontsize=SMALL)
+    panel.set_xlabel(say("pixel", "像素"), fontsize=SMALL - 1)
+    panel.set_ylabel(say("shift in pixels", "偏移（像素）"), fontsize=SMALL - 1)
+    panel.set_title(say(f"{side} px halved and got back", f"{side} px 减半再还原"), fontsize=SMALL)
     panel.legend(fontsize=SMALL - 1, loc="upper left", frameon=False, labelspacing=0.15, handlelength=2)
 
 
@@ -198,8 +206,8 @@ def _wrapped(step: str, most: int = 44) -> str:
 
 def _span(name: str, values: NDArray[np.float32], unit: str) -> str:
     low, high = float(values.min()), float(values.max())
-    return f"{name} {low:.1f} {unit}" if high - low < 0.05 else f"{name} {low:.1f} to {high:.1f} {unit}"
+    return f"{name} {low:.1f} {unit}" if high - low < 0.05 else f"{name} {low:.1f} {say('to', '至')} {high:.1f} {unit}"
 
 
 def _percent(share: float | None) -> str:
-    return "image too small" if share is None else f"{100 * share:.2f}%"
+    return say("image too small", "图像太小") if share is None else f"{100 * share:.2f}%"

@@ -164,7 +164,8 @@ def _example(name: str, picture: Picture, labels: NDArray[np.uint16], task: Task
     try:
         classes = as_classes(labels, len(task.labels))
     except UnreadableImage as error:
-        raise MissingData(f"{name}: {error.text.en}", f"{name}：{error.text.zh}") from None
+        en, zh = f"{name}: {error.text.en}", f"{name}：{error.text.zh}"
+        raise MissingData(en, zh) from None
     binary = len(task.labels) == 2
     objects = torch.from_numpy(labels.astype(np.int32)) if binary and len(np.unique(labels)) > 2 else None
     return Example(name, task.prepare(picture), torch.from_numpy(np.ascontiguousarray(classes)), group, objects)

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,7 +148,8 @@ class ExportRoom(Room):
 
     def connect(self, page: "Page") -> None:
         """A button a file, and the upload."""
-        for id, make in {"zip": zipped, "onnx": exchanged, "json": chosen, "figures": figures}.items():
+        spoken = partial(figures, language=self.language)
+        for id, make in {"zip": zipped, "onnx": exchanged, "json": chosen, "figures": spoken}.items():
             self.files[id].connect(make, page.held, self.line, self.language, page.slow)
         self.upload.upload(self._bring, [self.upload, page.bench, page.scene], [self.own], **page.slow)
 
@@ -190,8 +192,14 @@ def chosen(bench: "Bench", scene: Scene | None, turn: Turn) -> File:
     return "design.json", design_json(bench.edited)
 
 
-def figures(bench: "Bench", scene: Scene | None, turn: Turn) -> File:
+def figures(bench: "Bench", scene: Scene | None, turn: Turn, language: str = "en") -> File:
     """The pictures of the edited design as PNG and SVG, and its mask, in a zip.
+
+    Args:
+        bench: The designs.
+        scene: The image.
+        turn: The visitor's.
+        language: Of the words in the pictures.
 
     Raises:
         PlaygroundError: There is no image, or the design has no trained weights.
@@ -203,8 +211,8 @@ def figures(bench: "Bench", scene: Scene | None, turn: Turn) -> File:
     files = {"mask.png": encode_mask(mask), "prediction.png": encode_png(laid), "prediction.svg": _framed(laid)}
     for name, view in explain(scene, model, turn.watch()):
         if view.result is not None and view.final:
-            files[f"{name}.png"] = to_png(draw(view.result, scene.picture))
-            files[f"{name}.svg"] = to_svg(draw(view.result, scene.picture))
+            drawn = draw(view.result, scene.picture, language)
+            files |= {f"{name}.png": to_png(drawn), f"{name}.svg": to_svg(drawn)}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -124,7 +124,7 @@ class InstrumentRoom(Room):
 
         for _, result in stream(compute, check):
             named = f"{self._say(entry.title)}: {self._say(result.check)}"
-            picture = gr.Image(to_array(draw(result, scene.picture)), alt_text=named)
+            picture = gr.Image(to_array(draw(result, scene.picture, self.language)), alt_text=named)
             yield picture, panels.read_out(result.check, result.facts, self.language)
 
     def _emptied(self, bench: "Bench", scene: Scene | None) -> Updates:
