@@ -145,7 +145,17 @@ class _Stages(Tap):
         return Below(self, place)
 
 
-class _Meter(TorchDispatchMode):
+class Sketching(TorchDispatchMode):
+    """Knows the shapes of what PyTorch, on the meta device, would compute in Python; changes nothing else."""
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        shape = _SHAPES.get(function.overloadpacket)
+        return args[0].new_empty(shape(*args)) if shape else function(*args, **(kwargs or {}))
+
+
+class _Meter(Sketching):
     """Counts operations, living bytes and bytes that the backward pass would keep, stage by stage.
 
     Attributes:
@@ -171,8 +181,7 @@ class _Meter(TorchDispatchMode):
     def __torch_dispatch__(
         self, function: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        shape = _SHAPES.get(function.overloadpacket)
-        result = args[0].new_empty(shape(*args)) if shape else function(*args, **(kwargs or {}))
+        result = super().__torch_dispatch__(function, types, args, kwargs)
         if function is aten.convolution.default:
             self.macs += _convolution_macs(args, result)
         elif function.overloadpacket in _SAMPLING:
@@ -204,12 +213,19 @@ def _broadcast(*args: Any) -> torch.Size:
     return torch.broadcast_shapes(*(arg.shape for arg in args if isinstance(arg, Tensor)))
 
 
+def _reduced(x: Tensor, order: float, axes: tuple[int, ...], keep: bool, *rest: Any) -> list[int]:
+    if not keep:
+        raise NotImplementedError("a norm that drops its axes")
+    return [1 if axis in axes else side for axis, side in enumerate(x.shape)]
+
+
 # PyTorch computes the shapes of these on the meta device in Python, in up to 8 ms each.
 _SHAPES: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((aten.relu, aten.sigmoid, aten.pow, aten.mul, aten.add, aten.addcmul, aten.maximum), _broadcast),
     aten.upsample_nearest2d: lambda x, sides, *rest: (*x.shape[:2], *sides),
     aten.upsample_bilinear2d: lambda x, sides, *rest: (*x.shape[:2], *sides),
     aten.grid_sampler_2d: lambda x, grid, *rest: (*x.shape[:2], *grid.shape[1:-1]),
+    aten.linalg_vector_norm: _reduced,
 }
 _SAMPLING = (
     aten.upsample_nearest2d,

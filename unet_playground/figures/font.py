@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 
 from fontTools.ttLib import TTFont
 from matplotlib.figure import Figure
@@ -14,7 +15,8 @@ FONT = Path(__file__).parent.parent.parent / "assets" / "fonts" / "noto-sans-sc.
 
 def speak_chinese(figure: Figure) -> None:
     """Let every text of a figure take from the page's Chinese font what matplotlib's own lacks."""
-    families = [*FontProperties().get_family(), _family()]
+    with _one_at_a_time:
+        families = [*FontProperties().get_family(), _family()]
     for words in figure.findobj(Words):
         words.set_fontfamily(families)  # type: ignore[attr-defined]
 
@@ -33,3 +35,4 @@ def _family() -> str:
 
 
 _kept: list[TemporaryDirectory[str]] = []
+_one_at_a_time = Lock()

@@ -1,6 +1,7 @@
 """Builds the app and serves it."""
 
 import base64
+import gc
 import os
 from copy import copy
 from pathlib import Path
@@ -74,6 +75,7 @@ def build() -> gr.Blocks:
 
 def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
     """Serve the app until it is stopped; prints its address."""
+    gc.disable()
     app = build()
     _, address, _ = app.launch(
         quiet=True,
@@ -100,6 +102,9 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
         state_session_capacity=200,
         ssr_mode=False,
     )
+    # What is there now stays: looking through it again and again would stop every answer for a third of a second.
+    gc.freeze()
+    gc.enable()
     print(f"{texts.TITLE.en} runs at {address} (Ctrl+C stops it)", flush=True)
     app.block_thread()
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from unet_playground.analysis.paths import BOTTLENECK
+from unet_playground.cost import Sketching
 from unet_playground.design import Design
 from unet_playground.model import UNet
 from unet_playground.receptive_field import LOGITS
@@ -250,7 +251,7 @@ def wiring(design: Design, sides: tuple[int, ...], channels: int = 3, classes: i
     with torch.device("meta"):
         network, image = UNet(design, channels, classes), torch.empty(1, channels, *sides)
     cuts = _Cuts()
-    with torch.enable_grad():
+    with torch.enable_grad(), Sketching():
         network(cuts(IMAGE, image), cuts)
     graph = _Graph(cuts)
     nodes = (*_nodes(graph, design.depth), *_between(graph))
