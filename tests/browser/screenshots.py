@@ -39,6 +39,7 @@ def take(
         page.locator(".rooms-menu summary").click()
         page.locator(f".rooms-menu [data-room={room}]").click()
         page.wait_for_selector(f"#room-{room} svg", timeout=LIMIT)
+        page.wait_for_function("document.querySelectorAll('.effects > *').length > 2", timeout=LIMIT)
     page.wait_for_timeout(1500)
     page.screenshot(path=OUT / name)
     page.close()
