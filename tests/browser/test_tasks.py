@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.app import chromium
-from tests.browser.looking import choose, line_of, pane_of
+from tests.browser.looking import choose, ends_right, is_quick, line_of, option_of, pane_of
+from unet_playground import Design
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
 
@@ -61,3 +62,16 @@ def test_an_address_names_task_example_and_weights(page: Page) -> None:
     expect(page.locator("#cost .weights")).to_contain_text("独立权重")
     expect(page.locator("#message")).to_contain_text("colour")
     expect(page.locator("#prediction .key").first).to_contain_text("前部")
+
+
+def test_tasks_switched_in_mid_run_end_in_the_last_one(page: Page) -> None:
+    option_of(page, "skip", "dense").click()
+    for task in ("Hippocampus", "Liver", "Nuclei", "Hippocampus", "Nuclei"):
+        page.locator("#task label").get_by_text(task).click()
+    choose(page, "up", "bilinear")
+    expect(page).to_have_url(re.compile("task=nuclei&example=fluorescence"))
+    expect(page.locator("#task label.selected")).to_contain_text("Nuclei")
+    expect(page.locator("#example label.selected")).to_contain_text("Fluorescence")
+    expect(page.locator("#prediction .key")).to_have_text(["nucleus"])
+    is_quick(page)
+    assert ends_right(page).a == Design(skip="dense", up="bilinear")

@@ -240,19 +240,6 @@ def test_hasty_edits_of_both_designs_reach_the_one_that_was_turned_to(page: Page
     assert ends_right(page).designs == (Design(block="residual", skip="add"),)
 
 
-def test_tasks_switched_in_mid_run_end_in_the_last_one(page: Page) -> None:
-    option_of(page, "skip", "dense").click()
-    for task in ("Hippocampus", "Liver", "Nuclei", "Hippocampus", "Nuclei"):
-        page.locator("#task label").get_by_text(task).click()
-    choose(page, "up", "bilinear")
-    expect(page).to_have_url(re.compile("task=nuclei&example=fluorescence"))
-    expect(page.locator("#task label.selected")).to_contain_text("Nuclei")
-    expect(page.locator("#example label.selected")).to_contain_text("Fluorescence")
-    expect(page.locator("#prediction .key")).to_have_text(["nucleus"])
-    is_quick(page)
-    assert ends_right(page).a == Design(skip="dense", up="bilinear")
-
-
 def test_of_many_clicks_on_the_picture_the_last_one_is_asked_about(page: Page) -> None:
     is_quick(page)
     canvas = page.locator("#prediction canvas.over")

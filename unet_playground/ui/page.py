@@ -1,7 +1,6 @@
 """The page in one language: which event calls what."""
 
 from collections.abc import Callable, Iterator
-from inspect import signature
 from typing import Any
 
 import gradio as gr
@@ -61,15 +60,15 @@ class Page(Furnished):
     def listen(self, event: Any, run: Callable[..., Iterator[Updates]], *inputs: Any) -> None:
         """Let an event change the design, the image or the question.
 
-        What our scripts send has to be heard one by one: Gradio repeats the first event's data for the last one.
+        Every choice is heard with what it sent. If Gradio kept the last one back until the one before is answered, it
+        would repeat the first event's data for it, or ask with the value that this answer has put back meanwhile.
 
         Args:
             event: Of a component.
             run: Is given the values of `inputs`, then bench, scene and turn, and what `shown` yields is its answer.
             inputs: Components.
         """
-        scripted = any(one.annotation is gr.EventData for one in signature(run).parameters.values())
-        quick = {**self.slow, **QUICK, "js": MARK_STALE, "trigger_mode": "multiple" if scripted else "always_last"}
+        quick = {**self.slow, **QUICK, "js": MARK_STALE, "trigger_mode": "multiple"}
         heard = event(run, [*inputs, *self.held], self._outputs(), **quick)
         heard.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
 
@@ -155,9 +154,9 @@ class Page(Furnished):
         """The page as a step of a lesson wants it."""
         bench = Bench(state["a"], state["b"], "B" if state["b"] else "A", state["slot"] or FIRST_SLOT)
         question = {**asked, "point": state["point"], "label": 1}
-        furnished = {self.progress: progress, self.room: state["room"], self.nav: self._menu(state["room"])}
-        for updates in self._show_task(state["task"], state["example"], question, bench, turn):
-            yield {**updates, **furnished}
+        room = {self.room: state["room"], self.nav: self._menu(state["room"])}
+        opening = self._show_task(state["task"], state["example"], question, bench, turn)
+        yield from _saying({self.task: state["task"], self.progress: progress, **room}, opening)
 
     def _taught(self, progress: Progress) -> Updates:
         """The strip, and what the address says of it."""
@@ -171,36 +170,31 @@ class Page(Furnished):
         """What the address names; what it names wrongly is reported and left out."""
         address = Address.read(request.query_params)
         asked = {"weights": address.weights}
-        reported = {}
+        said: Updates = {self.weights: address.weights}
         if address.ignored:
             reasons = Text(" ".join(text.en for text in address.ignored), "".join(text.zh for text in address.ignored))
-            reported = {self.message: panels.message(reasons, self.language)}
+            said[self.message] = panels.message(reasons, self.language)
         if state := wanted(address.progress):
             opening = self._staged(address.progress, state, asked, turn)
         else:
             opening = self._show_task(address.task, address.example, asked, address.bench, turn)
-        for updates in opening:
-            yield {**updates, **reported}
+            said[self.task] = address.task
+        yield from _saying(said, opening)
         yield self._taught(address.progress)
 
     def _choose_task(self, task: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
         yield from self._show_task(task, first_example(task), {**_kept(scene), "label": 1}, bench, turn)
 
     def _show_task(self, task: str, id: str | None, asked: Question, bench: Bench, turn: Turn) -> Iterator[Updates]:
-        """One of a task's examples; nothing where it has none.
-
-        What was pressed is said again: the answer to what was done before may have put the old value back meanwhile.
-        """
-        offered = {self.task: task, self.example: gr.Radio(**self._examples(task, id))}
+        """One of a task's examples; nothing where it has none."""
+        offered = {self.example: gr.Radio(**self._examples(task, id))}
         if id is None:
             yield {**self._controls(bench), **self._clear(task, turn), **offered}
             return
-        for updates in self._begin(_shipped(task, id), asked, bench, turn):
-            yield {**updates, **offered}
+        yield from _saying(offered, self._begin(_shipped(task, id), asked, bench, turn))
 
     def _show_example(self, task: str, id: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
-        for updates in self._begin(_shipped(task, id), _kept(scene), bench, turn):
-            yield {self.example: id, **updates}
+        yield from self._begin(_shipped(task, id), _kept(scene), bench, turn)
 
     def _show_upload(self, task: str, path: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
         for updates in self._begin(lambda: Scene.of_upload(task, path), _kept(scene), bench, turn):
@@ -242,7 +236,6 @@ class Page(Furnished):
         if scene is not seen:
             first[self.tools] = toolbar(scene, scene.labels, language)
             first[self.about] = panels.about(scene.told, scene.source, language)
-            first[self.weights] = scene.weights
         yield first
         yield self._predicted(bench, scene)
         yield {**self._glimpsed(bench, scene), self.asked: number}
@@ -350,6 +343,17 @@ class Page(Furnished):
 def _kept(scene: Scene | None) -> Question:
     """What is asked about the image so far, as far as another image can be asked it."""
     return {name: getattr(scene, name) for name in ("label", "weights", "method")} if scene else {}
+
+
+def _saying(more: Updates, answers: Iterator[Updates]) -> Iterator[Updates]:
+    """Answers of which the first says more.
+
+    Said again later, it could undo what the visitor has pressed since: a task that an old answer put back looks chosen,
+    and pressing what looks chosen is no event.
+    """
+    for one in answers:
+        yield {**one, **more}
+        more = {}
 
 
 def _shipped(task: str, id: str) -> Callable[[], Scene]:

@@ -95,7 +95,7 @@ class ClaimsRoom(Room):
 
         def choose(bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData) -> Iterator[Updates]:
             if pair := pair_of(event._data):
-                yield from page.shown(pair, scene, turn)
+                yield from page.shown(pair, scene, turn, scene)
 
         page.listen(self.list.input, choose)
 
