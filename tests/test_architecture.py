@@ -24,6 +24,7 @@ LAYERS = (
     ("presets",),
     ("receptive_field",),
     ("cost",),
+    ("limits",),
     ("images",),
     ("tasks", "examples", "phantoms"),
     ("weights",),
@@ -46,6 +47,7 @@ HOMES = {
     "cv2": {"images"},
     "PIL": {"images"},
     "pydicom": {"images"},
+    "gdcm": {"images"},
     "matplotlib": {"figures"},
     "scipy": {"training", "analysis"},
     "skimage": {"training", "analysis"},
@@ -172,7 +174,7 @@ def test_every_text_has_both_languages(file: str):
 
 
 def test_importing_the_package_loads_no_page_and_no_pictures():
-    heavy = ("gradio", "captum", "matplotlib", "cv2", "pydicom", "PIL")
+    heavy = ("gradio", "captum", "matplotlib", "cv2", "pydicom", "PIL", "torch")
     code = f"import sys, unet_playground; print([name for name in {heavy!r} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT.parent, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

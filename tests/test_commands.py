@@ -1,6 +1,7 @@
 """The command line does what it promises and says in one sentence what it cannot do."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from unet_playground import Design, catalogues
 from unet_playground.__main__ import main
 from unet_playground.cost import cost
 from unet_playground.design import SLOT_IDS
+from unet_playground.limits import listed
 
 SMALL = ["--depth", "1", "--width", "2"]
 Capture = pytest.CaptureFixture[str]
@@ -256,5 +258,7 @@ def test_help_lists_the_environment(capsys: Capture):
         main(["serve", "--help"])
     assert stop.value.code == 0
     shown = capsys.readouterr().out
-    for name in ("DATA", "CHECKPOINTS", "DEVICE", "MAX_MEGAPIXELS", "MAX_FILE_MB"):
+    for name in ("DATA", "CHECKPOINTS", "DEVICE", "PROFILE"):
         assert f"UNET_PLAYGROUND_{name}" in shown
+    for variable, about, public, local in listed():
+        assert re.search(rf"{variable} +{re.escape(about)} \({public}; local: {local}\)", shown)

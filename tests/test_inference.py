@@ -1,15 +1,19 @@
 """From a picture to a mask, whatever its size and type."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from unet_playground import Design, Picture, PlaygroundError, UNet, load_model, segment
-from unet_playground.errors import UnknownChoice
-from unet_playground.inference import ModelStore, best_device, prepare, task_of
+from unet_playground.errors import IllegalDesign, UnknownChoice
+from unet_playground.inference import TILES, ModelStore, _by_tiles, _spans, best_device, prepare, task_of
+from unet_playground.limits import Limits
+from unet_playground.phantoms import draw
 from unet_playground.tasks import stretch
 
 DESIGN = Design(depth=2, width=4)
@@ -100,7 +104,9 @@ def test_untrained_models_are_the_same_when_threads_load_them_together(checkpoin
 
 
 def test_a_store_gives_the_same_model_to_everyone_and_forgets_the_oldest(checkpoints: Path):
-    store, found = ModelStore(size=2), []
+    alone = load_model("nuclei", DESIGN)
+    two = 2 * sum(each.nbytes for each in (*alone.parameters(), *alone.buffers()))
+    store, found = ModelStore(replace(Limits(), store_bytes=two + 100)), []
     threads = [threading.Thread(target=lambda: found.append(store.get("nuclei", DESIGN))) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -113,3 +119,77 @@ def test_a_store_gives_the_same_model_to_everyone_and_forgets_the_oldest(checkpo
     store.get("nuclei", DESIGN.replace(skip="none"))
     assert store.get("nuclei", DESIGN) is found[0]
     assert store.get("nuclei", DESIGN.replace(skip="add")) is not second
+
+
+def test_a_store_refuses_what_is_too_large_before_it_is_built(checkpoints: Path, monkeypatch: pytest.MonkeyPatch):
+    def build(*_: Any) -> None:
+        raise AssertionError("built")
+
+    monkeypatch.setattr("unet_playground.inference.load_model", build)
+    huge = Design(depth=6, width=16, skip="nested")
+    with pytest.raises(IllegalDesign, match=r"million parameters; the limit is 1 million. Choose a smaller width"):
+        ModelStore(replace(Limits(), parameters=1_000_000)).get("nuclei", huge)
+    monkeypatch.setenv("UNET_PLAYGROUND_MAX_ACTIVATION_MB", "1")
+    with pytest.raises(IllegalDesign, match=r"MB of activations for 256 x 256 px; the limit is 1 MB"):
+        ModelStore().get("nuclei", Design(width=64))
+
+
+@pytest.mark.parametrize("length", [1, 100, 768, 769, 895, 896, 897, 1408, 1409, 1500, 5000])
+@pytest.mark.parametrize("side", TILES)
+def test_tiles_cover_every_pixel_once(length: int, side: int):
+    total = torch.zeros(length)
+    for span, weight in _spans(length, side):
+        assert span.start % 64 == 0 and span.stop - span.start <= side and (weight >= 0).all()
+        total[span] += weight
+    assert torch.allclose(total, torch.ones(length))
+
+
+@pytest.mark.parametrize("changes", [{}, {"down": "none"}, {"attention": "scse"}, {"skip": "nested"}])
+def test_tiles_give_the_mask_of_the_whole_image_without_seams(changes: dict[str, str]):
+    model = load_model("nuclei", Design().replace(**changes), "shared")
+    with torch.inference_mode():
+        image = prepare(Picture.from_array(draw("cells", (450, 650), 1).pixels), model)
+        whole, tiled = _by_tiles(image, model, 1000), _by_tiles(image, model, 256)
+    assert (whole.mask == tiled.mask).mean() > 0.999
+    apart = np.abs(whole.probability - tiled.probability)[1]
+    assert apart.mean() < 0.002
+    # Where a tile ends nothing jumps that does not jump in the whole image.
+    for axis, length in enumerate(apart.shape):
+        steps = np.abs(np.diff(tiled.probability[1], axis=axis)) - np.abs(np.diff(whole.probability[1], axis=axis))
+        ends = [span.stop - 1 for span, _ in _spans(length, 256)[:-1]]
+        assert np.take(steps, ends, axis=axis).mean() < 0.002
+    np.testing.assert_allclose(tiled.probability.sum(0), 1, rtol=0, atol=1e-5)
+
+
+def test_a_large_picture_is_computed_by_tiles(checkpoints: Path):
+    model, sizes = load_model("nuclei", DESIGN), []
+    model.register_forward_pre_hook(lambda _, given: sizes.append(tuple(given[0].shape[-2:])))
+    large = Picture.from_array(np.random.default_rng(0).integers(0, 256, (1300, 1000), dtype=np.uint8))
+    assert segment(large, model).mask.shape == (1300, 1000)
+    assert len(sizes) == 4 and max(map(max, sizes)) <= 768
+
+
+@pytest.mark.parametrize(("failures", "note"), [(1, "in smaller pieces"), (2, "in smaller pieces"), (5, "on the CPU")])
+def test_too_little_memory_of_a_gpu_costs_a_second_try(checkpoints: Path, failures: int, note: str):
+    model, left = load_model("nuclei", DESIGN), [failures]
+
+    def forward(*_: Any) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    picture = Picture.from_array(np.random.default_rng(0).integers(0, 256, (600, 900), dtype=np.uint8))
+    expected = segment(picture, model)
+    model.register_forward_pre_hook(forward)
+    found = segment(picture, model)
+    assert note in found.notes[0].en and expected.notes == ()
+    assert (found.mask == expected.mask).mean() > 0.98  # of an untrained network
+    assert segment(picture, model).notes == ()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_mask_of_the_cpu():
+    picture = Picture.from_array(draw("cells", (450, 650), 1).pixels)
+    masks = [segment(picture, load_model("nuclei", Design(), device=torch.device(one))).mask for one in ("cpu", "cuda")]
+    assert (masks[0] == masks[1]).mean() > 0.995

@@ -4,6 +4,7 @@ It exits with 0 when done and with 2 and one sentence on stderr when the input i
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -51,9 +52,13 @@ def build_parser() -> Parser:
 
     serve = _command(subparsers, looking.serve)
     serve.formatter_class = argparse.RawDescriptionHelpFormatter
-    serve.epilog = looking.ENVIRONMENT
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    serve.epilog = f"environment:\n{looking.ENVIRONMENT}"
+    host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # which Spaces set
+    serve.add_argument("--host", default=host, help="address to listen on (default %(default)s)")
     serve.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
+
+    login = _command(subparsers, looking.login)
+    login.add_argument("name", help="who may come in")
 
     _command(subparsers, looking.options).add_argument("--json", action="store_true", help="print JSON")
 
@@ -67,7 +72,7 @@ def build_parser() -> Parser:
 
     segment = _command(subparsers, looking.segment)
     _add_model(segment)
-    segment.add_argument("file", help="PNG, JPEG or TIFF")
+    segment.add_argument("file", help="PNG, JPEG, TIFF, BMP, WebP, GIF, DICOM, NIfTI or NPY")
     segment.add_argument("--out", required=True, help="PNG of class numbers, of the input's height and width")
     segment.add_argument("--probability", help=".npy of float32 (classes, h, w)")
 
@@ -83,7 +88,7 @@ def build_parser() -> Parser:
 
 def _add_explain(explain: Parser) -> None:
     _add_model(explain)
-    explain.add_argument("file", help="PNG, JPEG or TIFF")
+    explain.add_argument("file", help="PNG, JPEG, TIFF, BMP, WebP, GIF, DICOM, NIfTI or NPY")
     explain.add_argument(
         "--method",
         required=True,

@@ -30,12 +30,13 @@ class Text:
 class PlaygroundError(ValueError):
     """Something that the caller can put right: one sentence, no path, no traceback.
 
-    The sentence says what was given, what is allowed and what to do.
+    The sentence says what was given, what is allowed and what to do. What is quoted in it may come from anybody:
+    line breaks and other signs that cannot be printed are left out.
     """
 
     def __init__(self, en: str, zh: str):
-        super().__init__(en)
-        self.text = Text(en, zh)
+        self.text = Text(*("".join(filter(str.isprintable, each)) for each in (en, zh)))
+        super().__init__(self.text.en)
 
 
 class UnknownChoice(PlaygroundError):
@@ -56,3 +57,8 @@ class UnusableWeights(PlaygroundError):
 
 class MissingData(PlaygroundError):
     """Images, labels or a folder that are not where they should be."""
+
+
+def refusal(en: str, zh: str) -> UnreadableImage:
+    """The error for a file that is not read; it says at the end that nothing was kept."""
+    return UnreadableImage(f"{en} Nothing was kept.", f"{zh}未保留任何内容。")

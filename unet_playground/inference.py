@@ -1,23 +1,35 @@
-"""From a picture and a model to a mask; models wait in a locked store."""
+"""From a picture and a model to a mask: whole or by tiles; models wait in a locked store."""
 
+import copy
 import os
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unet_playground.cost import cost
 from unet_playground.design import Design
-from unet_playground.errors import PlaygroundError
+from unet_playground.errors import IllegalDesign, PlaygroundError, Text
 from unet_playground.images import Picture
+from unet_playground.limits import Limits, figure
 from unet_playground.model import UNet
 from unet_playground.tasks import Task, tasks
 from unet_playground.weights import load
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+LARGEST_WHOLE = 1_100_000
+"""Pixels of an image beyond which it is computed by tiles."""
+TILES = (768, 512, 384, 256)
+"""Sides of tiles in pixels: the first whose activations are within the limit. All are multiples of every stride."""
+_OVERLAP, _STRIDE = 128, 64
+_SMALLER = Text(
+    "The memory of the GPU did not suffice; this was computed in smaller pieces.", "显存不足；已改为分小块计算。"
+)
+_ON_CPU = Text("The memory of the GPU did not suffice; this was computed on the CPU.", "显存不足；已改用 CPU 计算。")
 
 
 @dataclass(frozen=True)
@@ -27,16 +39,20 @@ class Segmentation:
     Attributes:
         mask: uint8 (h, w), class numbers, the input's height and width.
         probability: float32 (classes, h, w), 0 to 1, sums to 1 over the classes.
+        notes: How it had to be computed, a sentence each; empty where nothing was in the way.
     """
 
     mask: NDArray[np.uint8]
     probability: NDArray[np.float32]
+    notes: tuple[Text, ...] = ()
 
 
 def best_device() -> torch.device:
     """`UNET_PLAYGROUND_DEVICE`, or the first of CUDA, Apple's MPS and the CPU that this machine has."""
     wanted = os.environ.get("UNET_PLAYGROUND_DEVICE") or "auto"
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    # ZeroGPU lends its GPU to single functions (ui/zero.py) and pretends before that it were there.
+    cuda = torch.cuda.is_available() and not os.environ.get("SPACES_ZERO_GPU")
+    there = {"cuda": cuda, "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         return torch.device(next(name for name, present in there.items() if present))
     if wanted not in DEVICES or not there[wanted]:
@@ -75,18 +91,108 @@ def prepare(picture: Picture, model: UNet) -> Tensor:
 def segment(picture: Picture, model: UNet) -> Segmentation:
     """The mask of a picture of any size, pixel for pixel.
 
+    Beyond `LARGEST_WHOLE` pixels, or where the activations would need more memory than is allowed, the picture is cut
+    into tiles that overlap and are blended: time grows with the pixels, memory does not, and no seam is seen. Where a
+    GPU's memory does not suffice, smaller tiles are tried, then the CPU.
+
     Args:
         picture: As `read_image` gives it.
         model: As `load_model` gives it.
+
+    Raises:
+        IllegalDesign: Even the smallest tile needs more memory than is allowed.
     """
+    side = tile_side(model.design)
+    height, width = picture.height, picture.width
+    per_pixel = _bytes_per_pixel(model.design)
+    whole = height * width <= min(LARGEST_WHOLE, Limits.from_environment().activation_bytes / per_pixel)
+    first = max(height, width) if whole else side
     with torch.inference_mode():
-        return read_out(model(prepare(picture, model)))
+        image = prepare(picture, model)
+        for number, tile in enumerate((first, *(each for each in TILES if each < first))):
+            try:
+                return replace(_by_tiles(image, model, tile), notes=(_SMALLER,) if number else ())
+            except torch.OutOfMemoryError:
+                pass
+            # Out here the error, and with it all that was computed so far, is gone.
+            torch.cuda.empty_cache()
+        aside = copy.deepcopy(model).cpu()
+        return replace(_by_tiles(image.cpu(), aside, side), notes=(_ON_CPU,))
+
+
+def tile_side(design: Design) -> int:
+    """The side in pixels of the largest tile that a design may be computed on.
+
+    Raises:
+        IllegalDesign: Even the smallest one needs more memory than is allowed.
+    """
+    most = Limits.from_environment().activation_bytes
+    per_pixel = _bytes_per_pixel(design)
+    fitting = [side for side in TILES if side * side * per_pixel <= most]
+    if not fitting:
+        needed = figure(TILES[-1] ** 2 * per_pixel)
+        raise IllegalDesign(
+            f"This design needs {needed} MB of activations for {TILES[-1]} x {TILES[-1]} px; the limit is "
+            f"{figure(most)} MB. Choose a smaller width or a smaller depth.",
+            f"该设计在 {TILES[-1]} × {TILES[-1]} 像素上需要 {needed} MB 激活内存；上限为 {figure(most)} MB。"
+            "请减小宽度或深度。",
+        )
+    return fitting[0]
 
 
 def read_out(logits: Tensor) -> Segmentation:
     """The mask and the probabilities of one image's logits (1, classes, h, w)."""
-    probability = logits[0].float().softmax(0)
+    return _masked(logits[0].float().softmax(0))
+
+
+def _masked(probability: Tensor) -> Segmentation:
     return Segmentation(probability.argmax(0).to(torch.uint8).cpu().numpy(), probability.cpu().numpy())
+
+
+def _by_tiles(image: Tensor, model: UNet, side: int) -> Segmentation:
+    """The mask of an image (1, channels, h, w); one that fits into a tile is computed whole."""
+    height, width = image.shape[-2:]
+    if max(height, width) <= side:
+        return read_out(_computed(model, image))
+    rows, columns = _spans(height, side), _spans(width, side)
+    total = torch.zeros(len(task_of(model).labels), height, width, device=image.device)
+    for row, tall in rows:
+        for column, wide in columns:
+            logits = _computed(model, image[..., row, column])
+            weight = (tall[:, None] * wide).to(image.device)
+            total[:, row, column] += logits[0].float().softmax(0) * weight
+    return _masked(total)
+
+
+def _spans(length: int, side: int) -> list[tuple[slice, Tensor]]:
+    """The tiles along one axis with the weight of each position; the weights of a position sum to 1.
+
+    Tiles begin at multiples of every stride, so that a pixel is pooled with the same neighbours as in the whole image.
+    """
+    last = max(0, -(-(length - side) // _STRIDE) * _STRIDE)
+    starts = [*range(0, last, side - _OVERLAP), last]
+    spans = []
+    for start in starts:
+        end = min(start + side, length)
+        inner = torch.arange(end - start) + 0.5
+        rising = inner / _OVERLAP if start else torch.ones(end - start)
+        falling = inner.flip(0) / _OVERLAP if end < length else torch.ones(end - start)
+        spans.append((slice(start, end), torch.minimum(rising, falling).clamp(max=1)))
+    total = torch.zeros(length)
+    for span, weight in spans:
+        total[span] += weight
+    return [(span, weight / total[span]) for span, weight in spans]
+
+
+def _computed(model: UNet, image: Tensor) -> Tensor:
+    """The logits; a GPU computes convolutions in half precision."""
+    with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=image.device.type == "cuda"):
+        return model(image.contiguous(memory_format=torch.channels_last))
+
+
+def _bytes_per_pixel(design: Design) -> float:
+    """Activations of one pass, measured at the side of the smallest tile."""
+    return cost(design, TILES[-1]).activation_bytes / TILES[-1] ** design.dims
 
 
 def task_of(model: UNet) -> Task:
@@ -103,24 +209,48 @@ class ModelStore:
     """Loaded models, the last used ones kept; safe to ask from many threads.
 
     Args:
-        size: How many models are kept.
+        limits: Of one model's size and of all kept models' bytes together; those of the environment by default.
     """
 
-    def __init__(self, size: int = 16):
-        self._size = size
+    def __init__(self, limits: Limits | None = None):
+        self._limits = limits or Limits.from_environment()
         self._models: OrderedDict[tuple[str, Design, str], UNet] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, task: str, design: Design, weights: str = "auto") -> UNet:
-        """The model; loaded when it is not there yet."""
+        """The model; loaded when it is not there yet.
+
+        Raises:
+            IllegalDesign: It would have more parameters or activations than are allowed; nothing was built.
+        """
         key = (task, design, weights)
         with self._lock:
             if key not in self._models:
+                self._check(design)
                 self._models[key] = load_model(task, design, weights)
             self._models.move_to_end(key)
-            while len(self._models) > self._size:
+            while len(self._models) > 1 and self.bytes > self._limits.store_bytes:
                 self._models.popitem(last=False)
             return self._models[key]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all kept models."""
+        return sum(_bytes_of(model) for model in self._models.values())
+
+    def _check(self, design: Design) -> None:
+        parameters, most = cost(design, TILES[-1]).parameters, self._limits.parameters
+        if parameters > most:
+            raise IllegalDesign(
+                f"This design has {figure(parameters)} million parameters; the limit is {figure(most)} million. "
+                "Choose a smaller width or a smaller depth.",
+                f"该设计有 {figure(parameters)} 百万个参数；上限为 {figure(most)} 百万。请减小宽度或深度。",
+            )
+        tile_side(design)
+
+
+def _bytes_of(model: UNet) -> int:
+    return sum(each.nbytes for each in (*model.parameters(), *model.buffers()))
 
 
 def _device(model: UNet) -> torch.device:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -27,32 +27,52 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(limit: float = 90, checkpoints: Path | None = None) -> Iterator[str]:
-    """Start `python app.py`, give its address, stop it.
+def started(
+    limit: float = 90,
+    checkpoints: Path | None = None,
+    log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """The address of the app as `running` starts and stops it."""
+    with running(limit, checkpoints, log, environment) as (address, _):
+        yield address
+
+
+@contextmanager
+def running(
+    limit: float = 90,
+    checkpoints: Path | None = None,
+    log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[tuple[str, int]]:
+    """Start `python app.py`, give its address and its process id, stop it.
 
     Args:
         limit: Seconds within which it has to answer.
         checkpoints: A folder of weights instead of the repository's.
+        log: Where what it prints is kept; it is removed by default.
+        environment: Variables that it is given.
     """
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     given = {"UNET_PLAYGROUND_CHECKPOINTS": str(checkpoints)} if checkpoints else {}
-    log = Path(os.environ.get("TMPDIR", "/tmp")) / f"unet-playground-{os.getpid()}.log"
+    kept, log = log, log or Path(os.environ.get("TMPDIR", "/tmp")) / f"unet-playground-{os.getpid()}.log"
     with log.open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "app.py", "--port", str(port)],
             cwd=ROOT,
-            env=os.environ | given,
+            env={**os.environ, **given, **(environment or {})},
             stdout=out,
             stderr=subprocess.STDOUT,
         )
         try:
             _wait(process, address, time.monotonic() + limit, log)
-            yield address
+            yield address, process.pid
         finally:
             process.terminate()
             process.wait(timeout=20)
-            log.unlink(missing_ok=True)
+            if not kept:
+                log.unlink(missing_ok=True)
 
 
 def _wait(process: subprocess.Popen, address: str, until: float, log: Path) -> None:

@@ -7,12 +7,15 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 
 def save(array: NDArray[Any] | Image.Image, kind: str, **options: Any) -> bytes:
-    """A file that Pillow writes."""
+    """A file that Pillow writes, or NumPy."""
     file = BytesIO()
+    if kind == "NPY":
+        np.save(file, np.asarray(array))
+        return file.getvalue()
     image = array if isinstance(array, Image.Image) else Image.fromarray(array)
     image.save(file, format=kind, **options)
     return file.getvalue()
@@ -62,12 +65,19 @@ def whole_files() -> dict[str, bytes]:
         "lzw": save(noise, "TIFF", compression="tiff_lzw"),
         "png-16": save_deep(noise.astype(np.uint16) * 257, ".png"),
         "tiff-16": save_deep(noise.astype(np.uint16) * 257, ".tif"),
+        "bmp": save(noise, "BMP"),
+        "gif": save(Image.fromarray(noise).quantize(64), "GIF"),
+        "webp": save(noise, "WEBP"),
+        "npy": save(noise, "NPY"),
     }
 
 
 def pillow_pixels(data: bytes) -> NDArray[Any] | None:
     """Pillow's own answer, where Pillow keeps all levels and colours need no decision."""
-    image = ImageOps.exif_transpose(Image.open(BytesIO(data)))
+    try:
+        image = ImageOps.exif_transpose(Image.open(BytesIO(data)))
+    except UnidentifiedImageError:
+        return None
     if image.mode.startswith("I;16"):
         return (np.array(image) / 65535).astype(np.float32)
     if image.has_transparency_data or image.mode not in ("1", "L", "P", "RGB", "CMYK"):

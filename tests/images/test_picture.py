@@ -49,8 +49,9 @@ def test_import_loads_no_decoder() -> None:
 
 def test_opencv_is_limited_before_it_is_loaded() -> None:
     code = (
-        "import os, sys; from unet_playground.images import read_image; early = 'cv2' in sys.modules; "
-        "read_image(sys.stdin.buffer.read()); print(early, os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'])"
+        "import os, sys; from unet_playground.images.kinds import decode; early = 'cv2' in sys.modules; "
+        "from unet_playground.limits import Limits; decode(sys.stdin.buffer.read(), Limits()); "
+        "print(early, os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'])"
     )
     data = save_deep(np.zeros((4, 4, 3), np.uint16), ".png")
     free = {key: value for key, value in os.environ.items() if key != "OPENCV_IO_MAX_IMAGE_PIXELS"}

@@ -97,9 +97,11 @@ def test_stopping_is_for_good_and_the_weights_stay():
     assert (run.step, run.ended, run.weights()) == (1, STOPPED, before)
 
 
-def test_time_is_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(live, "SECONDS", 0)
-    assert (_finished().ended, _finished().step) == (OUT_OF_TIME, 1)
+def test_time_is_bounded():
+    run = Live(PLAN)
+    run.seconds = 120
+    run.advance(1e9)
+    assert (run.ended, run.step) == (OUT_OF_TIME.format(seconds=120), 1)
 
 
 def test_a_loss_that_is_no_number_ends_it_and_its_weights_are_refused():

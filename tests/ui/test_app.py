@@ -68,3 +68,15 @@ def test_an_answer_by_name_changes_what_it_names_and_leaves_the_rest() -> None:
 def test_what_is_no_generator_answers_as_usual(value: Any) -> None:
     (end,) = _sent(lambda: (value, "said"))
     assert end["output"]["data"] == [value, "said"]
+
+
+def test_what_was_not_foreseen_is_told_by_a_number_that_stands_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise RuntimeError("/secret/path of PHISENTINEL")
+
+    caplog.set_level("INFO", "unet_playground.audit")
+    (end,) = _sent(fail)
+    said, [line] = end["output"]["error"], [orjson.loads(record.getMessage()) for record in caplog.records]
+    assert not end["success"] and line["reference"] in said and "Something went wrong here" in said
+    assert (line["action"], line["outcome"], line["error"]) == ("fail", "failed", "RuntimeError")
+    assert "secret" not in f"{said}{caplog.text}" and "PHISENTINEL" not in f"{said}{caplog.text}"

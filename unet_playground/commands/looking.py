@@ -1,8 +1,10 @@
 """Commands that look: the app, lists, cost, masks, analyses."""
 
 import argparse
+import logging
 import time
 from dataclasses import asdict
+from getpass import getpass
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +22,41 @@ from unet_playground.errors import PlaygroundError
 from unet_playground.images import encode_mask, read_image
 from unet_playground.inference import load_model, prepare
 from unet_playground.inference import segment as run_model
+from unet_playground.limits import PROFILE, listed
 from unet_playground.presets import compare
 from unet_playground.receptive_field import receptive_field, sides_of
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Sample, read
 
-ENVIRONMENT = """environment:
-  UNET_PLAYGROUND_DATA             folder with the data sets (training, tests)
-  UNET_PLAYGROUND_CHECKPOINTS      folder with trained weights (default: checkpoints/)
-  UNET_PLAYGROUND_DEVICE           auto, cpu, cuda or mps (default: auto)
-  UNET_PLAYGROUND_MAX_MEGAPIXELS   largest image that is read (default: 16.7)
-  UNET_PLAYGROUND_MAX_FILE_MB      largest file that is read (default: 25)"""
+_WIDTH = 39
+ENVIRONMENT = "\n".join(
+    f"  {variable:<{_WIDTH}}{about}"
+    for variable, about in (
+        ("UNET_PLAYGROUND_DATA", "folder with the data sets (training, tests)"),
+        ("UNET_PLAYGROUND_CHECKPOINTS", "folder with trained weights (default: checkpoints/)"),
+        ("UNET_PLAYGROUND_DEVICE", "auto, cpu, cuda or mps (default: auto)"),
+        (PROFILE, "whose limits hold: public (default) or local"),
+        ("UNET_PLAYGROUND_LOGIN", "who may come in, written by the command `login` (default: everybody)"),
+        *((variable, f"{about} ({public}; local: {local})") for variable, about, public, local in listed()),
+    )
+)
 
 
 def serve(given: argparse.Namespace) -> None:
     """Start the web app."""
     from unet_playground.ui.app import launch
 
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("unet_playground.audit").setLevel(logging.INFO)
     launch(given.host, given.port)
+
+
+def login(given: argparse.Namespace) -> None:
+    """Ask for a password and print the login that UNET_PLAYGROUND_LOGIN takes; the password itself is kept nowhere."""
+    from unet_playground.ui.login import hashed
+
+    print(hashed(given.name, getpass()))
 
 
 def options(given: argparse.Namespace) -> None:

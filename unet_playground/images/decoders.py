@@ -5,6 +5,7 @@ OpenCV keeps every bit, but hands out half an image without a word when a file i
 """
 
 import os
+from importlib import import_module
 from io import BytesIO
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 
 from unet_playground.errors import Text
 from unet_playground.images.picture import over_black
-from unet_playground.images.reader import Limits
+from unet_playground.limits import Limits
 
 _CONVERTED = {
     "P": Text("The colour table was applied.", "已应用调色板。"),
@@ -42,6 +43,18 @@ def decode_ordinary(data: bytes, kind: str) -> tuple[NDArray[Any], tuple[Text, .
         return np.array(image), notes
 
 
+def count_frames(data: bytes, kind: str, limits: Limits) -> int:
+    """How many frames an animation has.
+
+    Raises:
+        UnreadableImage: More than are allowed.
+    """
+    with _opened(data, kind) as image:
+        count = getattr(image, "n_frames", 1)
+    limits.check_frames(kind, count)
+    return count
+
+
 def check_whole(data: bytes, kind: str) -> None:
     """Decode with Pillow only to hear whether the file is damaged."""
     with _opened(data, kind) as image:
@@ -50,22 +63,37 @@ def check_whole(data: bytes, kind: str) -> None:
 
 def decode_deep(data: bytes) -> NDArray[Any]:
     """Decode with OpenCV in the file's own type: (h, w), (h, w, 3) RGB or (h, w, 4) RGB with alpha."""
-    # OpenCV reads this once, while it is loaded.
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(Limits.from_environment().pixels))
-    import cv2
-
-    cv2.utils.logging.setLogLevel(
-        cv2.utils.logging.LOG_LEVEL_SILENT
-    )  # what it prints about damage, the caller says in one sentence
+    cv2 = _opencv()
     try:
         array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError from None
         array = None
     if array is None:
         raise ValueError("not decoded")
     if array.ndim == 3:
         array[..., :3] = array[..., 2::-1].copy()
     return array
+
+
+def warm() -> None:
+    """Load all libraries that decode, which takes longer than most images."""
+    _opencv()
+    Image.init()
+    import_module("gdcm")
+    import_module("pydicom.pixels")
+    import_module("nibabel")
+
+
+def _opencv() -> Any:
+    # OpenCV reads this once, while it is loaded.
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(Limits.from_environment().pixels))
+    import cv2
+
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the caller says in one sentence what is damaged
+    return cv2
 
 
 def _opened(data: bytes, kind: str) -> Image.Image:

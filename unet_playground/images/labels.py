@@ -1,13 +1,17 @@
 """Masks that were drawn by somebody: class numbers, not brightness."""
 
 from os import PathLike
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unet_playground.errors import refusal
+from unet_playground.images.apart import decoders
+from unet_playground.images.arrays import MAGIC
 from unet_playground.images.picture import SCALED
-from unet_playground.images.reader import read_image, refusal
+from unet_playground.images.reader import content_of, read_image
+from unet_playground.limits import Limits
 
 
 def read_labels(source: str | PathLike[str] | bytes) -> NDArray[np.uint16]:
@@ -18,9 +22,11 @@ def read_labels(source: str | PathLike[str] | bytes) -> NDArray[np.uint16]:
     Raises:
         UnreadableImage: As `read_image`, and for signed, 32-bit or floating-point values.
     """
-    if not isinstance(source, bytes) and str(source).lower().endswith(".npy"):
-        return _of_array(Path(source))
-    picture = read_image(source)
+    limits = Limits.from_environment()
+    data = content_of(source, limits)
+    if data.startswith(MAGIC):
+        return _of_array(decoders().array(data, limits))
+    picture = read_image(data)
     if picture.bits > 16 or SCALED in picture.notes:
         raise refusal(
             "This label image holds signed, 32-bit or fractional values; labels are whole numbers of 1, 8 or 16 bits.",
@@ -53,12 +59,8 @@ def as_classes(labels: NDArray[np.uint16], classes: int) -> NDArray[np.uint8]:
     return (labels > 0 if classes == 2 else labels).astype(np.uint8)
 
 
-def _of_array(path: Path) -> NDArray[np.uint16]:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        array = np.empty(0)
-    whole = array.dtype.kind in "bui" and array.ndim == 2 and array.size > 0
+def _of_array(array: NDArray[Any]) -> NDArray[np.uint16]:
+    whole = array.dtype.kind in "bui" and array.ndim == 2
     if not whole or array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
         raise refusal(
             "This .npy file holds no labels; labels are an array (h, w) of whole numbers from 0 to 65535.",

@@ -14,6 +14,7 @@ SCALED = Text(
     "Values were scaled so that the lowest is 0 and the highest is 1.",
     "数值已缩放：最小值为 0，最大值为 1。",
 )
+FRAME = Text("Frame 1 of {frames} is used.", "使用第 1 帧，共 {frames} 帧。")
 
 # Above this a difference of two float32 values may overflow; no detector measures such numbers.
 _LARGEST = 1e38
@@ -28,8 +29,9 @@ class Picture:
         bits: Bits per sample in the source: 1, 8, 16 or 32.
         spacing: Distance of neighbouring rows and of neighbouring columns in mm; None if unknown.
         orientation: Which way is left; None if unknown.
-        units: What a pixel value measures; None if unknown.
+        units: What `values` measure, as `HU`; None if unknown.
         notes: What was converted on the way, one sentence each.
+        values: float32 (h, w), what the scanner measured, in `units`; None where the pixels are all there is.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.float32] = field(repr=False)
@@ -38,6 +40,7 @@ class Picture:
     orientation: str | None = None
     units: str | None = None
     notes: tuple[Text, ...] = ()
+    values: NDArray[np.float32] | None = field(default=None, repr=False)
 
     @property
     def height(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_playground.images.reader import refusal
+from unet_playground.errors import refusal
 
 SUFFIXES = (".nii", ".nii.gz")
 _BROKEN = (OSError, ValueError, EOFError, LookupError, ArithmeticError, TypeError, zlib.error, gzip.BadGzipFile)

@@ -22,6 +22,7 @@ from unet_playground.errors import MissingData, PlaygroundError, Text
 from unet_playground.export.own import OWN
 from unet_playground.images import Picture
 from unet_playground.inference import read_out
+from unet_playground.limits import Limits
 from unet_playground.model import Origin, UNet
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Example, Sample, data_root, datasets, read, split
@@ -43,8 +44,6 @@ WINDOW = 256
 """Longest side in pixels of a held-out image; of larger ones the middle is taken."""
 CHECKS = 30
 """How often the held-out images are segmented during a training."""
-SECONDS = 600
-"""Time that a training may compute."""
 LARGEST = 1e9
 """Bytes that a training may need at once."""
 _COPIES = 5 * 4
@@ -53,8 +52,8 @@ _COPIES = 5 * 4
 FINISHED = Text("All steps are done.", "所有步骤已完成。")
 STOPPED = Text("Stopped by you.", "已由你停止。")
 OUT_OF_TIME = Text(
-    f"Stopped after {SECONDS // 60} minutes of computing, which is the limit; choose fewer steps or a smaller design.",
-    f"已达到 {SECONDS // 60} 分钟的计算上限而停止；请减少步数或选择更小的设计。",
+    "Stopped after {seconds} s of computing, which is the limit; choose fewer steps or a smaller design.",
+    "已达到 {seconds} 秒的计算上限而停止；请减少步数或选择更小的设计。",
 )
 DIVERGED = Text(
     "The loss is no finite number any more, so these weights are of no use; start again with a lower learning rate.",
@@ -168,7 +167,7 @@ class Live:
         self.losses: list[float] = []
         self.scores: list[tuple[int, float]] = []
         self.masks: list[tuple[NDArray[np.uint8], float]] = []
-        self.seconds = 0.0
+        self.seconds, self._most = 0.0, Limits.from_environment().training_seconds
         self.paused = False
         self.ended: Text | None = None
         self._score()
@@ -196,8 +195,8 @@ class Live:
             begun = time.monotonic()
             self._update()
             self.seconds += time.monotonic() - begun
-            if self.ended is None and self.seconds > SECONDS:
-                self.stop(OUT_OF_TIME)
+            if self.ended is None and self.seconds > self._most:
+                self.stop(OUT_OF_TIME.format(seconds=self._most))
             if time.monotonic() >= until:
                 return
 

@@ -1,22 +1,33 @@
 """Builds the app and serves it."""
 
+import asyncio
 import base64
 import gc
 import os
+import signal
+import sys
+import threading
 from copy import copy
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import gradio as gr
 from gradio import themes
+from starlette.middleware import Middleware
 
-from unet_playground.images.reader import Limits
+from unet_playground.images.apart import decoders
+from unet_playground.limits import Limits
 from unet_playground.ui import texts
 from unet_playground.ui.component import WEB
+from unet_playground.ui.door import Door
 from unet_playground.ui.endpoints import add_endpoints
 from unet_playground.ui.furnished import SLOW
+from unet_playground.ui.ledger import FAILED, Ledger
+from unet_playground.ui.login import Login
 from unet_playground.ui.page import Page
 from unet_playground.ui.rooms import rooms
+from unet_playground.ui.store import own_store
 
 ASSETS = Path(__file__).parent.parent.parent / "assets"
 STYLE = ASSETS / "style.css"
@@ -31,11 +42,34 @@ class Whole(gr.Blocks):
     ended, Gradio repeats its last values, or empties what it never gave one: by then another choice stands there.
     """
 
+    def __init__(self, *arguments: Any, **more: Any):
+        super().__init__(*arguments, **more)
+        self.ledger = Ledger(lambda: len(self._queue))
+
     async def process_api(self, block_fn: Any, *inputs: Any, **more: Any) -> dict[str, Any]:
-        """See `gradio.Blocks`; the end of a generator changes nothing."""
-        sent = await super().process_api(block_fn, *inputs, **more)
+        """See `gradio.Blocks`; the end of a generator changes nothing, and how it ended is written down.
+
+        Of what was not foreseen a visitor hears a number that stands in the log, and nothing else.
+        """
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
-        ended = function.types_generator and not sent["is_generating"]
+        event, action = more.get("event_id") or token_hex(4), (function.name or "event").strip("_")
+        self.ledger.begin(event)
+        try:
+            sent = await super().process_api(block_fn, *inputs, **more)
+        except gr.Error:
+            self.ledger.end(event, action, "refused")
+            raise
+        except asyncio.CancelledError:
+            self.ledger.end(event, action, "cancelled")
+            raise
+        except Exception as error:
+            reference = self.ledger.end(event, action, "failed", type(error).__name__)
+            said = FAILED.format(reference=reference)
+            raise gr.Error(f"{said.en} {said.zh}", print_exception=False) from None
+        if sent["is_generating"]:
+            return sent
+        self.ledger.end(event, action, "done")
+        ended = function.types_generator
         return {**sent, "data": [gr.skip() for _ in function.outputs]} if ended else sent
 
     async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
@@ -62,21 +96,29 @@ class Whole(gr.Blocks):
         return [[["replace", [], value]] for value in sent] if known and not final and not simple_format else sent
 
 
-def build() -> gr.Blocks:
+def build() -> Whole:
     """The app: the English page at /, the Chinese one at /zh."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    with Whole(title=texts.TITLE.en, analytics_enabled=False, delete_cache=(300, 600), fill_width=True) as app:
+    limits = Limits.from_environment()
+    kept = (min(60, limits.cache_seconds), limits.cache_seconds)
+    with Whole(title=texts.TITLE.en, analytics_enabled=False, delete_cache=kept, fill_width=True) as app:
         Page(app, "en", "zh")
         add_endpoints(SLOW)
     with app.route(texts.TITLE.zh, "/zh"):
         Page(app, "zh", "./")
-    return app.queue(max_size=32)
+    app.queue(max_size=limits.queue)
+    return app
 
 
 def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
     """Serve the app until it is stopped; prints its address."""
     gc.disable()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what is to be done at the end is done
+    limits, login = Limits.from_environment(), Login.from_environment()
+    store = own_store()
+    threading.Thread(target=decoders().warm, daemon=True).start()
     app = build()
+    door = Middleware(Door, limits=limits, ledger=app.ledger, store=store)  # type: ignore[arg-type]
     _, address, _ = app.launch(
         quiet=True,
         prevent_thread_lock=True,
@@ -98,9 +140,10 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
         show_error=False,
         strict_cors=True,
         allowed_paths=[],
-        max_file_size=Limits.from_environment().file_bytes,
-        state_session_capacity=200,
-        ssr_mode=False,
+        max_file_size=limits.file_bytes,
+        state_session_capacity=limits.sessions,
+        app_kwargs={"middleware": [door]},
+        auth=login.check if login else None,
     )
     # What is there now stays: looking through it again and again would stop every answer for a third of a second.
     gc.freeze()

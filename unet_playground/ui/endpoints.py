@@ -15,19 +15,20 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from unet_playground.analysis import Target, analyses
-from unet_playground.analysis.base import look
+from unet_playground.analysis.base import Result, look
 from unet_playground.cost import cost as count
 from unet_playground.cost import times_classic
 from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError
 from unet_playground.figures import draw, to_png
 from unet_playground.images import Picture, encode_mask, read_image
-from unet_playground.inference import prepare
+from unet_playground.inference import Segmentation, prepare
 from unet_playground.inference import segment as run_model
 from unet_playground.model import Origin, UNet
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
 from unet_playground.ui.scene import LARGEST_EXPLAINED, models
+from unet_playground.ui.zero import device_here, on_gpu
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,11 +81,13 @@ def cost(design: str = "", size: int = 256) -> dict[str, Any]:
 
 def segment(file: str | None, task: str, design: str, weights: str) -> tuple[str, dict[str, Any]]:
     """The mask of an image as a PNG of class numbers, of the image's own height and width, and facts on it."""
-    picture, model = _picture(file), models().get(tasks[task].id, Design.from_link(design), weights)
-    mask = run_model(picture, model).mask
-    classes = [one.title.en for one in tasks[task].make.labels]
-    pixels = {name: int((mask == number).sum()) for number, name in enumerate(classes)}
-    return _cached(encode_mask(mask), "mask.png"), {**_facts(model), "classes": classes, "pixels": pixels}
+    picture = _picture(file)
+    result, facts = _masked(picture, tasks[task].id, Design.from_link(design), weights)
+    labels = tasks[task].make.labels
+    facts["classes"] = [one.title.en for one in labels]
+    facts["pixels"] = {one.title.en: int((result.mask == number).sum()) for number, one in enumerate(labels)}
+    facts["notes"] = [note.en for note in (*picture.notes, *result.notes)]
+    return _cached(encode_mask(result.mask), "mask.png"), facts
 
 
 def explain(
@@ -92,23 +95,36 @@ def explain(
 ) -> tuple[str, str, dict[str, Any]]:
     """One analysis of an image: its picture, its arrays (.npz) and its main numbers with their check."""
     choice, target = analyses.parse(method), Target(1 if label is None else int(label), _point(point), whole)
-    picture, model = _picture(file), models().get(tasks[task].id, Design.from_link(design), weights)
+    picture = _picture(file)
     if picture.height * picture.width > LARGEST_EXPLAINED:
         raise PlaygroundError(
             f"This image is {picture.width} x {picture.height} px; analyses take up to {LARGEST_EXPLAINED / 1e6} Mpx. "
             "Crop it.",
             f"此图像为 {picture.width} × {picture.height} 像素；分析最多支持 {LARGEST_EXPLAINED / 1e6} Mpx，请裁剪。",
         )
-    entry = analyses[choice.id]
-    result = look(entry, model, prepare(picture, model), target, dict(choice.options))
+    result, facts = _looked(picture, tasks[task].id, Design.from_link(design), weights, str(choice), target)
     arrays = io.BytesIO()
-    np.savez(arrays, **result.arrays())
-    facts = {**_facts(model), "method": str(choice), "facts": result.facts.en, "check": result.check.en}
+    np.savez(arrays, **result.arrays())  # type: ignore[arg-type]
+    facts |= {"method": str(choice), "facts": result.facts.en, "check": result.check.en}
     return (
-        _cached(to_png(draw(result, picture)), f"{entry.id}.png"),
-        _cached(arrays.getvalue(), f"{entry.id}.npz"),
+        _cached(to_png(draw(result, picture)), f"{choice.id}.png"),
+        _cached(arrays.getvalue(), f"{choice.id}.npz"),
         facts,
     )
+
+
+@on_gpu
+def _masked(picture: Picture, task: str, design: Design, weights: str) -> tuple[Segmentation, dict[str, Any]]:
+    model = models().get(task, design, weights).to(device_here())
+    return run_model(picture, model), _facts(model)
+
+
+@on_gpu
+def _looked(
+    picture: Picture, task: str, design: Design, weights: str, method: str, target: Target
+) -> tuple[Result, dict[str, Any]]:
+    choice, model = analyses.parse(method), models().get(task, design, weights).to(device_here())
+    return look(analyses[choice.id], model, prepare(picture, model), target, dict(choice.options)), _facts(model)
 
 
 def _told(run: Callable[P, R]) -> Callable[P, R]:
@@ -128,7 +144,8 @@ def _picture(file: str | None) -> Picture:
     """What was sent; it is read once and removed."""
     if file is None:
         raise PlaygroundError(
-            "No image was sent; send a PNG, JPEG or TIFF file.", "没有收到图像；请发送 PNG、JPEG 或 TIFF。"
+            "No image was sent; send a PNG, JPEG, TIFF, DICOM or NIfTI file.",
+            "没有收到图像；请发送 PNG、JPEG、TIFF、DICOM 或 NIfTI 文件。",
         )
     try:
         return read_image(file)

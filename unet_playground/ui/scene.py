@@ -17,11 +17,10 @@ from unet_playground.analysis import Attribution, Target, analyses
 from unet_playground.analysis.base import Result, look
 from unet_playground.analysis.watch import Watch, stream
 from unet_playground.design import Design
-from unet_playground.errors import PlaygroundError, Text
+from unet_playground.errors import PlaygroundError, Text, refusal
 from unet_playground.examples import ShippedImage
 from unet_playground.images import Picture, read_image
 from unet_playground.images.labels import as_classes, read_labels
-from unet_playground.images.reader import refusal
 from unet_playground.inference import ModelStore, Segmentation, prepare
 from unet_playground.model import UNet
 from unet_playground.registry import Entry
@@ -287,6 +286,7 @@ def _looks(scene: Scene, model: UNet, image: Tensor, check: Callable[[], None], 
 
 
 def _facts(scene: Scene, result: Segmentation) -> Iterator[Text]:
+    yield from result.notes
     for number, label in enumerate(scene.labels[1:], start=1):
         share = float((result.mask == number).mean())
         yield Text(

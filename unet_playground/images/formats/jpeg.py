@@ -4,10 +4,12 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 
+from unet_playground.errors import refusal
 from unet_playground.images.decoders import decode_ordinary
+from unet_playground.images.kinds import image_format
 from unet_playground.images.picture import Picture
-from unet_playground.images.reader import Limits, image_format, refusal
 from unet_playground.images.tags import exif_orientation, upright
+from unet_playground.limits import Limits
 
 _START = b"\xff\xd8"
 _SCAN = 0xDA

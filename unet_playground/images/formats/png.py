@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from unet_playground.errors import Text
+from unet_playground.errors import refusal
 from unet_playground.images.decoders import check_whole, decode_deep, decode_ordinary
-from unet_playground.images.picture import ALPHA, Picture
-from unet_playground.images.reader import Limits, image_format, refusal
+from unet_playground.images.kinds import image_format
+from unet_playground.images.picture import ALPHA, FRAME, Picture
 from unet_playground.images.tags import exif_orientation, upright
+from unet_playground.limits import Limits
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FOR_DECODERS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
@@ -20,7 +21,6 @@ _GRAY = 0
 _GRAY_WITH_ALPHA = 4
 _MOST_CHUNKS = 65_536
 _MOST_TEXT = 64_000
-_FRAME = Text("Frame 1 of {frames} is used.", "使用第 1 帧，共 {frames} 帧。")
 
 
 @image_format("PNG", lambda head: head.startswith(_SIGNATURE))
@@ -44,7 +44,7 @@ def read_png(data: bytes, limits: Limits) -> Picture:
     notes = picture.notes
     frames = struct.unpack_from(">I", chunks[b"acTL"])[0] if b"acTL" in chunks else 1
     if frames > 1:
-        notes += (_FRAME.format(frames=frames),)
+        notes += (FRAME.format(frames=frames),)
     turned, turning = upright(picture.pixels, exif_orientation(chunks.get(b"eXIf", b"")))
     return replace(picture, pixels=np.ascontiguousarray(turned), notes=notes + turning)
 

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_playground.errors import Text
+from unet_playground.errors import Text, refusal
 from unet_playground.images.decoders import decode_deep, decode_ordinary
+from unet_playground.images.kinds import image_format
 from unet_playground.images.picture import ALPHA, Picture
-from unet_playground.images.reader import Limits, image_format, refusal
 from unet_playground.images.tags import MOST_PAGES, ORIENTATION, Directory, read_directory, upright
+from unet_playground.limits import Limits
 
 _WIDTH, _HEIGHT, _BITS, _COLOURS, _SAMPLES, _PLANES, _EXTRA, _TYPE = 256, 257, 258, 262, 277, 284, 338, 339
 _STRIPS, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 278, 279

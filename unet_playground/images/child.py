@@ -1,0 +1,79 @@
+"""What runs in a decoder's process: `python -m unet_playground.images.child`, fed through its pipes."""
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import Any
+
+from numpy.typing import NDArray
+
+from unet_playground.errors import PlaygroundError
+from unet_playground.images import arrays, decoders
+from unet_playground.images.kinds import decode, formats
+from unet_playground.images.wire import receive, send, taken_apart
+from unet_playground.limits import Limits
+
+_GRACE = 5
+_MOST_FILES = 32
+
+
+def main() -> None:
+    """Answer requests until the other side closes the pipe."""
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    formats()
+    decoders.warm()
+    taken = _bound()
+    send(answers, {"ready": True})
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            said, [data] = receive(questions)
+            limits = Limits(**said["limits"])
+            _end_after(limits.decode_seconds + _GRACE)
+            _bound_memory(taken + limits.decoder_bytes)
+            answer = _answer(said["what"], data, limits)
+            _bound_memory(None)  # the answer is not larger than its image, and a memory error would break it off
+            send(answers, *answer)
+            _end_after(0)
+
+
+def _answer(what: str, data: NDArray[Any], limits: Limits) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+    try:
+        if what == "array":
+            return {}, [arrays.read_array(data.tobytes(), limits)]
+        return taken_apart(decode(data.tobytes(), limits))
+    except PlaygroundError as error:
+        return {"refused": [error.text.en, error.text.zh]}, []
+    except MemoryError:
+        return {"memory": True}, []
+
+
+def _bound() -> int:
+    """Take what a decoder never needs from this process: writing, many open files, core dumps. Returns its size."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    for kind, most in ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, _MOST_FILES)):
+        resource.setrlimit(kind, (most, most))
+    with suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _bound_memory(size: int | None) -> None:
+    if sys.platform == "linux":
+        import resource
+
+        none = resource.RLIM_INFINITY
+        resource.setrlimit(resource.RLIMIT_AS, (none if size is None else size, none))
+
+
+def _end_after(seconds: int) -> None:
+    """End this process later, if nobody else does; 0 takes it back."""
+    if sys.platform != "win32":
+        signal.alarm(seconds)
+
+
+if __name__ == "__main__":
+    main()

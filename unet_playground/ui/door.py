@@ -1,0 +1,200 @@
+"""What every request passes before Gradio sees it: its size, its number of files, how often its sender comes."""
+
+import json
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from unet_playground.errors import Text
+from unet_playground.limits import Limits, figure
+from unet_playground.ui.ledger import METRICS, Ledger
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+HOSTS = "'self' https://huggingface.co https://*.huggingface.co https://*.hf.space"
+"""Who may show the page in a frame: Spaces do."""
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "content-security-policy": (
+        "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; base-uri 'self'; "
+        f"form-action 'self'; frame-ancestors {HOSTS}"
+    ),
+}
+_YOUNG = 60
+"""Seconds for which a file in the store is surely still wanted."""
+_UPLOAD = "/upload"
+_JOIN = "/queue/join"
+_FIELDS = 8
+"""Parts that a form may have besides files, where it is no upload."""
+_TOO_LARGE = Text(
+    "This request is larger than {limit} MB, which is the limit. Send a smaller file and try again. Nothing was kept.",
+    "该请求超过上限 {limit} MB。请发送较小的文件后重试。未保留任何内容。",
+)
+_TOO_MANY_FILES = Text(
+    "This request holds more files than {limit}, which is the limit. Send fewer and try again. Nothing was kept.",
+    "该请求中的文件超过上限 {limit} 个。请减少文件后重试。未保留任何内容。",
+)
+_TOO_OFTEN = Text(
+    "More than {limit} requests a minute came from your address, which is the limit. Wait a minute and try again.",
+    "来自您地址的请求每分钟超过上限 {limit} 次。请等待一分钟后重试。",
+)
+_BUSY = Text(
+    "Too many computations wait here already; the limit is {limit}. Try again in a moment. Nothing was kept.",
+    "此处等待的计算过多；上限为 {limit} 个。请稍后重试。未保留任何内容。",
+)
+_FULL = Text(
+    "The store for uploads is full; the limit is {limit} MB. It empties itself: try again in a few minutes.",
+    "上传存储已满；上限为 {limit} MB。它会自动清空：请几分钟后重试。",
+)
+
+
+class Door:
+    """An ASGI middleware that holds requests against the limits and answers `/healthz` and `/metrics`.
+
+    Args:
+        app: What lies behind it.
+        limits: Of requests, files and the store.
+        ledger: Is told of uploads and refusals.
+        store: Folder of uploads and answers.
+    """
+
+    def __init__(self, app: App, limits: Limits, ledger: Ledger, store: Path):
+        self._app, self._limits, self._ledger, self._store = app, limits, ledger, store
+        self._rate = RateLimitItemPerMinute(limits.requests)
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif scope["path"] == "/healthz":
+            await _answer(send, 200, self._ledger.health())
+        elif scope["path"] == "/metrics":
+            await _answer(send, 200, self._ledger.metrics(), METRICS)
+        else:
+            request = _Request(scope, receive, send, self._limits)
+            if scope["method"] == "POST" and (refusal := self._refusal(scope, request)):
+                await request.refuse(*refusal)
+            else:
+                await request.passed_to(self._app)
+            if scope["method"] == "POST" and (scope["path"].endswith(_UPLOAD) or request.status in (413, 429, 503)):
+                outcome = "done" if request.status < 400 else "refused" if request.status < 500 else "failed"
+                outcome = "refused" if request.status == 503 else outcome
+                action = scope["path"].rsplit("/", 1)[-1] if request.known else "other"
+                self._ledger.note(action, outcome, request.size, time.perf_counter() - request.begun)
+
+    def _refusal(self, scope: MutableMapping[str, Any], request: "_Request") -> tuple[int, Text] | None:
+        """What is known to be too much before a byte of it is read."""
+        address = (scope.get("client") or ("",))[0]
+        if not self._limiter.hit(self._rate, address):
+            return 429, _TOO_OFTEN.format(limit=self._limits.requests)
+        if request.declared > self._limits.body_bytes:
+            return 413, _TOO_LARGE.format(limit=figure(self._limits.body_bytes))
+        if scope["path"].endswith(_UPLOAD) and not self._has_room(request.declared):
+            return 503, _FULL.format(limit=figure(self._limits.cache_bytes))
+        return None
+
+    def _has_room(self, size: int) -> bool:
+        """Whether the store takes so many bytes more; if need be, what is older than a minute goes first."""
+        files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self._files())
+        used = sum(file[1] for file in files) + size
+        for changed, bytes_, path in files:
+            if used <= self._limits.cache_bytes:
+                break
+            if changed < time.time() - _YOUNG:
+                path.unlink(missing_ok=True)
+                used -= bytes_
+        return used <= self._limits.cache_bytes
+
+    def _files(self) -> list[Path]:
+        return [path for path in self._store.rglob("*") if path.is_file()]
+
+
+class _TooMuch(Exception):
+    """A body has grown beyond a limit."""
+
+
+class _Request:
+    """One request on its way: counts what comes in, and puts the headers on what goes out."""
+
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send, limits: Limits):
+        self._scope, self._receive, self._send, self._limits = scope, receive, send, limits
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"")
+        self.declared = int(length) if length.isdigit() else 0
+        self.size, self.status, self.begun = 0, 0, time.perf_counter()
+        self.known = scope["path"].endswith((_UPLOAD, _JOIN))
+        _, _, boundary = headers.get(b"content-type", b"").partition(b"boundary=")
+        self._mark = b"--" + boundary.split(b";")[0].strip(b' "') if boundary else b""
+        self._parts = limits.files + (0 if scope["path"].endswith(_UPLOAD) else _FIELDS)
+        self._marks, self._tail = 0, b""
+        self._whole = False
+        self._refused: tuple[int, Text] | None = None
+
+    async def passed_to(self, app: App) -> None:
+        """Let it through, as long as it stays within the limits."""
+        with suppress(_TooMuch):
+            await app(self._scope, self._counted, self._headed)
+        if self._refused and not self.status:
+            await self.refuse(*self._refused)
+
+    async def refuse(self, status: int, reason: Text) -> None:
+        """Answer with a sentence; what is still being sent is passed over, so that the sender listens."""
+        while not self._whole and self.size <= 2 * self._limits.body_bytes:
+            await self._next()
+        self.status = status
+        await _answer(self._send, status, _sentence(reason))
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self.size += len(message.get("body", b""))
+        self._whole = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def _counted(self) -> Message:
+        message = await self._next()
+        body = message.get("body", b"")
+        if self._mark:
+            seen = self._tail + body
+            self._marks += seen.count(self._mark)
+            self._tail = seen[-len(self._mark) + 1 :]
+        if self.size > self._limits.body_bytes:
+            self._refused = 413, _TOO_LARGE.format(limit=figure(self._limits.body_bytes))
+        elif self._marks > self._parts + 1:  # the last mark is the end
+            self._refused = 413, _TOO_MANY_FILES.format(limit=self._limits.files)
+        if self._refused:
+            raise _TooMuch
+        return message
+
+    async def _headed(self, message: Message) -> None:
+        if self._refused:  # whatever the app makes of a body that broke off
+            return
+        if message["type"] == "http.response.start":
+            if message["status"] == 503:  # Gradio's own word for a full queue
+                self._refused = 503, _BUSY.format(limit=self._limits.queue)
+                return
+            self.status = message["status"]
+            own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+            message = {**message, "headers": [*message.get("headers", ()), *own]}
+        await self._send(message)
+
+
+def _sentence(reason: Text) -> bytes:
+    return json.dumps({"detail": reason.en, "error": reason.en, "zh": reason.zh}, ensure_ascii=False).encode()
+
+
+async def _answer(send: Send, status: int, body: bytes, kind: str = "application/json") -> None:
+    headers = {"content-type": kind, "content-length": str(len(body)), "cache-control": "no-store", **HEADERS}
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,35 @@
+"""Hugging Face's ZeroGPU, which lends a GPU for single calls; elsewhere nothing of this is used."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+
+from unet_playground.inference import best_device
+
+Run = TypeVar("Run", bound=Callable[..., Any])
+_SECONDS = 60
+
+
+def lent() -> bool:
+    """Whether this runs on ZeroGPU."""
+    return bool(os.environ.get("SPACES_ZERO_GPU"))
+
+
+def on_gpu(run: Run) -> Run:
+    """The same function; on ZeroGPU it runs in another process that has a GPU.
+
+    Args:
+        run: Takes and returns what can be pickled: ids, arrays, frozen dataclasses of them; no networks.
+    """
+    if not lent():
+        return run
+    import spaces  # type: ignore[import-not-found]
+
+    return spaces.GPU(duration=_SECONDS)(run)
+
+
+def device_here() -> torch.device:
+    """What a function under `on_gpu` computes on."""
+    return torch.device("cuda") if lent() else best_device()
