@@ -2,13 +2,15 @@
 # make test      set up everything that tests need, then format, lint, types and tests
 # make test-long the sweeps that take longer
 # make docs      write the documents in docs/ from the catalogues
+# make fuzz      feed the reader what breaks it, for SECONDS (60 by default); Linux only
+# make test-floors  the reader, the server and the command line with the oldest versions that requirements.txt admits
 # make train     train the bank of TASK (nuclei by default) again; needs UNET_PLAYGROUND_DATA
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-.PHONY: app test test-long check bench train docs screenshots clean
+.PHONY: app test test-long test-floors check bench fuzz train docs screenshots clean
 
 app: .venv/app
 	$(RUN) app.py
@@ -19,6 +21,19 @@ test: check
 
 test-long: check
 	$(BIN)/pytest -m "not gpu"
+
+# The oldest versions of all that is listed; PyTorch's oldest may be a wheel of gigabytes, so TORCH says otherwise.
+TORCH ?= $(shell sed -n 's/^torch>=\([0-9.]*\).*/\1.0/p' requirements.txt)
+test-floors: requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv .venv-floors
+	sed -e 's/^torch.*/torch==$(TORCH)/' -e 's/>=\([0-9.]*\).*/==\1.*/' requirements.txt > .venv-floors/floors.txt
+	.venv-floors/bin/pip install --quiet --disable-pip-version-check -r .venv-floors/floors.txt -r requirements-dev.txt
+	.venv-floors/bin/pytest -n auto tests/images tests/ui tests/export tests/test_inference.py tests/test_commands.py
+
+SECONDS ?= 60
+fuzz: .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check "atheris>=2.3"
+	$(RUN) -m tests.fuzz.reader -max_total_time=$(SECONDS)
 
 check: .venv/dev chromium
 	$(BIN)/ruff format --check .
@@ -34,6 +49,10 @@ bench: .venv/dev
 	$(RUN) -m benchmarks.atlas
 	$(RUN) -m benchmarks.instruments
 	$(RUN) -m benchmarks.page
+	$(RUN) -m benchmarks.reading
+	$(RUN) -m benchmarks.tiles
+	$(RUN) -m benchmarks.load
+	$(RUN) -m benchmarks.soak
 
 # Two designs trained alone, then the bank that grows out of them. Keeping freed memory saves a fifth of the time on a
 # CPU, because every design has other shapes.
@@ -72,4 +91,4 @@ chromium:
 	echo "Chromium is missing and could not be installed; the browser tests will be skipped."
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv .venv-floors runs

@@ -1,6 +1,10 @@
 """Starts U-Net Playground: `python app.py [--host HOST] [--port PORT]`."""
 
+import os
 import sys
+
+if os.environ.get("SPACES_ZERO_GPU"):
+    import spaces  # type: ignore[import-not-found]  # noqa: F401 - before PyTorch, as ZeroGPU demands
 
 from unet_playground.__main__ import main
 

@@ -1,0 +1,94 @@
+"""Five hundred mixed requests, errors among them: memory stays flat, and the store empties itself.
+
+`python -m benchmarks.soak [--requests 500]` starts the app on this machine and ends it.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks.crowd import Answer, Visitor, Watched, cells, png
+from benchmarks.measure import Verdict
+from tests.browser.app import running
+
+WARM = 150
+"""Requests before the first look at the memory: everything that is kept on purpose is there by then."""
+KEPT = 20
+"""Seconds for which the store keeps a file here."""
+LINKS = ("", "skip=add", "up=bilinear", "down=none", "attention=se", "skip=nested", "block=residual")
+
+
+def main() -> None:
+    """Ask, and judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=500)
+    given = parser.parse_args()
+    verdict, outcomes = Verdict(), Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        narrow = {"UNET_PLAYGROUND_MAX_CACHE_SECONDS": str(KEPT), "TMPDIR": folder}
+        with running(environment=narrow) as (address, process):
+            watched, sizes = Watched(process), []
+            for number in tqdm(range(WARM + given.requests)):
+                if number == WARM:
+                    sizes.append(watched.bytes())
+                visitor = Visitor(address, number)
+                wanted, answer = _request(number, visitor)
+                visitor.close()
+                outcomes[f"{wanted} -> {answer.outcome}"] += 1
+                if answer.outcome != wanted:
+                    print(number, answer)
+            sizes.append(watched.bytes())
+            left = _left_after(folder, 3 * KEPT)
+    for what, times in sorted(outcomes.items()):
+        print(f"  {what}: {times}")
+    verdict.at_most("requests that ended otherwise than they should", _wrong(outcomes), 0)
+    verdict.at_most("kB of growth a request", (sizes[1] - sizes[0]) / given.requests / 1e3, 50)
+    verdict.at_most("files that stay in the store", left, 0)
+    verdict.at_most(
+        "files that stay when the server has ended", len(os.listdir(folder)) if Path(folder).exists() else 0, 0
+    )
+    verdict.finish()
+
+
+def _request(number: int, visitor: Visitor) -> tuple[str, Answer]:
+    """One of the kinds of requests, and how it should end."""
+    file, link = png(cells(number % 7, 128)), LINKS[number % len(LINKS)]
+    model = ("nuclei", link, "auto")
+    kinds: list[tuple[str, Callable[[], Answer]]] = [
+        ("done", lambda: visitor.ask("segment", file, *model)),
+        ("done", lambda: visitor.ask("explain", file, *model, "saliency", 1, None, False)),
+        ("refused", lambda: visitor.ask("segment", b"no image", *model)),
+        ("done", lambda: visitor.ask("cost", None, link, 128)),
+        ("refused", lambda: visitor.ask("segment", file[:-30], *model)),
+        ("done", lambda: visitor.ask("explain", file, *model, "receptive-field", 1, [20, 30], False)),
+        ("refused", lambda: visitor.ask("segment", file, "nuclei", "skip=nowhere", "auto")),
+        ("refused", lambda: visitor.ask("explain", file, *model, "no-such-method", 1, None, False)),
+        ("refused", lambda: visitor.ask("segment", os.urandom(26_000_000), *model)),
+        ("done", lambda: visitor.ask("options", None)),
+    ]
+    wanted, ask = kinds[number % len(kinds)]
+    return wanted, ask()
+
+
+def _wrong(outcomes: Counter[str]) -> int:
+    return sum(times for what, times in outcomes.items() if len({*what.split(" -> ")}) > 1)
+
+
+def _left_after(folder: str, seconds: float) -> int:
+    """Files in the store once their time is over."""
+    end = time.monotonic() + seconds
+    left = 1
+    while left and time.monotonic() < end:
+        time.sleep(1)
+        left = sum(path.is_file() for path in Path(folder).glob("unet-playground-store-*/**/*"))
+    return left
+
+
+if __name__ == "__main__":
+    main()
