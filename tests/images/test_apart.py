@@ -157,3 +157,6 @@ def test_labels_of_any_whole_type_come_as_they_are(tmp_path: Path) -> None:
         path = tmp_path / f"{kind}.npy"
         np.save(path, (_GRAY > 100).astype(kind) if kind == "bool" else _GRAY.astype(kind))
         assert np.array_equal(read_labels(path), _GRAY > 100 if kind == "bool" else _GRAY)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UnreadableImage, match="This NPY is damaged"):
+        read_labels(path)

@@ -20,7 +20,7 @@ from PIL import Image
 from tests.browser.app import started
 from unet_playground.errors import PlaygroundError
 from unet_playground.ui.login import Login, hashed
-from unet_playground.ui.store import own_store
+from unet_playground.ui.store import Store
 
 _SENTINEL = "PHISENTINEL"
 _UPLOAD, _JOIN = "/gradio_api/upload", "/gradio_api/queue/join"
@@ -222,7 +222,7 @@ def test_what_is_no_login_is_refused(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_store_ends_with_its_server_and_those_of_killed_ones_are_swept(tmp_path: Path):
-    code = "import time; from unet_playground.ui.store import own_store; print(own_store(), flush=True); {}"
+    code = "from unet_playground.ui.store import Store; print(Store(1, 1).folder, flush=True); {}"
     env = os.environ | {"TMPDIR": str(tmp_path)}
 
     def left_by(ending: str) -> Path:
@@ -236,7 +236,14 @@ def test_a_store_ends_with_its_server_and_those_of_killed_ones_are_swept(tmp_pat
     assert not abandoned.exists()
 
 
-def test_a_store_is_closed_to_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+def test_a_store_is_closed_to_others_and_empties_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert own_store().stat().st_mode & 0o077 == 0
+    store = Store(1000, 100)
+    assert store.folder.stat().st_mode & 0o077 == 0
+    old, young = store.folder / "a" / "old", store.folder / "b" / "young"
+    for path, age in ((old, 110), (young, 90)):
+        path.parent.mkdir()
+        path.write_bytes(bytes(10))
+        os.utime(path, (time.time() - age, time.time() - age))
+    store.sweep()
+    assert not old.parent.exists() and young.exists()

@@ -9,8 +9,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from unet_playground.errors import PlaygroundError
-from unet_playground.images import arrays, decoders
-from unet_playground.images.kinds import decode, formats
+from unet_playground.images import decoders
+from unet_playground.images.arrays import read_array
+from unet_playground.images.kinds import decode, formats, guarded
 from unet_playground.images.wire import receive, send, taken_apart
 from unet_playground.limits import Limits
 
@@ -40,7 +41,7 @@ def main() -> None:
 def _answer(what: str, data: NDArray[Any], limits: Limits) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     try:
         if what == "array":
-            return {}, [arrays.read_array(data.tobytes(), limits)]
+            return {}, [guarded("NPY", read_array, data.tobytes(), limits)]
         return taken_apart(decode(data.tobytes(), limits))
     except PlaygroundError as error:
         return {"refused": [error.text.en, error.text.zh]}, []

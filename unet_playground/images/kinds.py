@@ -10,10 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from typing import TypeVar
 
 from unet_playground.errors import UnreadableImage, refusal
 from unet_playground.images.picture import Picture
 from unet_playground.limits import Limits
+
+T = TypeVar("T")
 
 _HEAD = 512
 
@@ -78,17 +81,29 @@ def decode(data: bytes, limits: Limits) -> Picture:
             "Save the image as one of these and try again.",
             f"该文件不是 {names(' 或 ')} 图像；不读取其他类型。请另存为其中一种格式后重试。",
         )
+    return guarded(chosen.name, chosen.read, data, limits)
+
+
+def guarded(name: str, read: Callable[[bytes, Limits], T], data: bytes, limits: Limits) -> T:
+    """What `read` makes of a file; anything that decoders raise becomes one sentence.
+
+    Args:
+        name: Of the kind of file.
+        read: Decodes it.
+        data: The whole file.
+        limits: That hold.
+    """
     try:
-        return chosen.read(data, limits)
+        return read(data, limits)
     except UnreadableImage:
         raise
     except _BROKEN:
         pass
     # Raised out here so that the decoder's own message, which may quote the file, is not chained to it.
     raise refusal(
-        f"This {chosen.name} is damaged, cut short or of a rare kind; only whole, ordinary files are read. "
+        f"This {name} is damaged, cut short or of a rare kind; only whole, ordinary files are read. "
         "Save the image again and try again.",
-        f"该 {chosen.name} 已损坏、不完整或属于罕见类型；仅读取完整的普通文件。请重新保存图像后重试。",
+        f"该 {name} 已损坏、不完整或属于罕见类型；仅读取完整的普通文件。请重新保存图像后重试。",
     )
 
 

@@ -25,9 +25,10 @@ from unet_playground.ui.endpoints import add_endpoints
 from unet_playground.ui.furnished import SLOW
 from unet_playground.ui.ledger import FAILED, Ledger
 from unet_playground.ui.login import Login
+from unet_playground.ui.memory import give_back, share_arenas
 from unet_playground.ui.page import Page
 from unet_playground.ui.rooms import rooms
-from unet_playground.ui.store import own_store
+from unet_playground.ui.store import Store
 
 ASSETS = Path(__file__).parent.parent.parent / "assets"
 STYLE = ASSETS / "style.css"
@@ -100,8 +101,7 @@ def build() -> Whole:
     """The app: the English page at /, the Chinese one at /zh."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     limits = Limits.from_environment()
-    kept = (min(60, limits.cache_seconds), limits.cache_seconds)
-    with Whole(title=texts.TITLE.en, analytics_enabled=False, delete_cache=kept, fill_width=True) as app:
+    with Whole(title=texts.TITLE.en, analytics_enabled=False, fill_width=True) as app:
         Page(app, "en", "zh")
         add_endpoints(SLOW)
     with app.route(texts.TITLE.zh, "/zh"):
@@ -115,7 +115,8 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
     gc.disable()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what is to be done at the end is done
     limits, login = Limits.from_environment(), Login.from_environment()
-    store = own_store()
+    share_arenas()
+    store = _store(limits)
     threading.Thread(target=decoders().warm, daemon=True).start()
     app = build()
     door = Middleware(Door, limits=limits, ledger=app.ledger, store=store)  # type: ignore[arg-type]
@@ -150,6 +151,14 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
     gc.enable()
     print(f"{texts.TITLE.en} runs at {address} (Ctrl+C stops it)", flush=True)
     app.block_thread()
+
+
+def _store(limits: Limits) -> Store:
+    """Where uploads and answers lie, swept from now on."""
+    store = Store(limits.cache_bytes, limits.cache_seconds)
+    os.environ["GRADIO_TEMP_DIR"] = str(store.folder)
+    store.keep_swept(give_back)
+    return store
 
 
 def _chinese_font() -> str:

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from limits import RateLimitItemPerMinute
@@ -14,6 +13,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from unet_playground.errors import Text
 from unet_playground.limits import Limits, figure
 from unet_playground.ui.ledger import METRICS, Ledger
+from unet_playground.ui.store import Store
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -30,8 +30,6 @@ HEADERS = {
         f"form-action 'self'; frame-ancestors {HOSTS}"
     ),
 }
-_YOUNG = 60
-"""Seconds for which a file in the store is surely still wanted."""
 _UPLOAD = "/upload"
 _JOIN = "/queue/join"
 _FIELDS = 8
@@ -65,10 +63,10 @@ class Door:
         app: What lies behind it.
         limits: Of requests, files and the store.
         ledger: Is told of uploads and refusals.
-        store: Folder of uploads and answers.
+        store: Of uploads and answers.
     """
 
-    def __init__(self, app: App, limits: Limits, ledger: Ledger, store: Path):
+    def __init__(self, app: App, limits: Limits, ledger: Ledger, store: Store):
         self._app, self._limits, self._ledger, self._store = app, limits, ledger, store
         self._rate = RateLimitItemPerMinute(limits.requests)
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
@@ -100,24 +98,9 @@ class Door:
             return 429, _TOO_OFTEN.format(limit=self._limits.requests)
         if request.declared > self._limits.body_bytes:
             return 413, _TOO_LARGE.format(limit=figure(self._limits.body_bytes))
-        if scope["path"].endswith(_UPLOAD) and not self._has_room(request.declared):
-            return 503, _FULL.format(limit=figure(self._limits.cache_bytes))
+        if scope["path"].endswith(_UPLOAD) and not self._store.has_room(request.declared):
+            return 503, _FULL.format(limit=figure(self._store.most))
         return None
-
-    def _has_room(self, size: int) -> bool:
-        """Whether the store takes so many bytes more; if need be, what is older than a minute goes first."""
-        files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self._files())
-        used = sum(file[1] for file in files) + size
-        for changed, bytes_, path in files:
-            if used <= self._limits.cache_bytes:
-                break
-            if changed < time.time() - _YOUNG:
-                path.unlink(missing_ok=True)
-                used -= bytes_
-        return used <= self._limits.cache_bytes
-
-    def _files(self) -> list[Path]:
-        return [path for path in self._store.rglob("*") if path.is_file()]
 
 
 class _TooMuch(Exception):

@@ -1,25 +1,81 @@
-"""The folder of uploads and answers: one server's own, gone with it."""
+"""The folder of uploads and answers: one server's own, bounded in bytes and time, gone with it."""
 
 import atexit
 import os
 import re
 import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
 _PREFIX = "unet-playground-store-"
+_YOUNG = 60
+"""Seconds for which a file is surely still wanted."""
 
 
-def own_store() -> Path:
-    """A new folder that nobody else may enter, removed when this process ends; those of killed servers go now."""
-    _sweep()
-    store = TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-")
-    atexit.register(store.cleanup)
-    os.environ["GRADIO_TEMP_DIR"] = store.name
-    return Path(store.name)
+class Store:
+    """A new folder that nobody else may enter, removed when this process ends; those of killed servers go now.
+
+    Args:
+        most: Bytes that it holds.
+        seconds: After which a file goes.
+    """
+
+    def __init__(self, most: int, seconds: float):
+        self.most, self.seconds = most, seconds
+        _sweep_killed()
+        folder = TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-")
+        atexit.register(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def has_room(self, size: int) -> bool:
+        """Whether it takes so many bytes more; if need be, what is older than a minute goes first."""
+        files = sorted(self._files())
+        used = sum(file[1] for file in files) + size
+        for changed, bytes_, path in files:
+            if used <= self.most:
+                break
+            if changed < time.time() - _YOUNG:
+                path.unlink(missing_ok=True)
+                used -= bytes_
+        return used <= self.most
+
+    def sweep(self) -> None:
+        """Remove every file whose time is over, and folders that are left empty."""
+        for changed, _, path in list(self._files()):
+            if changed < time.time() - self.seconds:
+                path.unlink(missing_ok=True)
+                with suppress(OSError):  # another file lies there
+                    path.parent.rmdir()
+
+    def keep_swept(self, also: Callable[[], object]) -> None:
+        """Sweep again and again in the background.
+
+        Args:
+            also: Is called after each time.
+        """
+
+        def run() -> None:
+            while True:
+                time.sleep(min(60, self.seconds / 4))
+                self.sweep()
+                also()
+
+        threading.Thread(target=run, daemon=True, name="sweeper").start()
+
+    def _files(self) -> Iterator[tuple[float, int, Path]]:
+        """Time of change, size and place of every file."""
+        for folder, _, names in os.walk(self.folder):
+            for path in (Path(folder, name) for name in names):
+                with suppress(FileNotFoundError):  # what was read meanwhile is gone
+                    found = path.stat()
+                    yield found.st_mtime, found.st_size, path
 
 
-def _sweep() -> None:
+def _sweep_killed() -> None:
     for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
         owner = re.match(rf"{_PREFIX}(\d+)-", folder.name)
         if owner and not _runs(int(owner[1])):
