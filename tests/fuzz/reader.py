@@ -10,7 +10,7 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-not-found]
 
-with atheris.instrument_imports(include=["unet_playground", "pydicom", "nibabel", "PIL"]):
+with atheris.instrument_imports(include=["unet_playground", "pydicom", "nibabel", "PIL"]):  # type: ignore[attr-defined]
     from unet_playground.errors import UnreadableImage
     from unet_playground.images import decoders
     from unet_playground.images.kinds import decode, formats
