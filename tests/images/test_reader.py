@@ -90,6 +90,7 @@ def test_corpus(path: Path, expect: str) -> None:
         return
     assert expect != "refuse"
     _sound(picture)
+    assert "PHISENTINEL" not in repr(vars(picture)) and b"PHISENTINEL" not in picture.pixels.tobytes()
     _agrees_with_pillow(picture, path.read_bytes())
     if path.name in ("gray16.png", "float32_unit.tif", "tiff_int16.tif"):
         assert len(np.unique(picture.pixels)) == len(np.unique(np.array(Image.open(path))))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import Timer
 from typing import Any
@@ -21,6 +22,7 @@ from unet_playground.images.picture import Picture
 from unet_playground.images.wire import put_together, receive, send
 from unet_playground.limits import Limits, figure
 
+_ROOT = str(Path(__file__).resolve().parents[2])
 _START_SECONDS = 60
 _KEPT_VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -40,7 +42,8 @@ class _Decoder:
 
     def __init__(self) -> None:
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
+        # When Python runs interactively, this package lies in the working folder, which has no name in sys.path.
+        path = {"PYTHONPATH": os.pathsep.join([_ROOT, *filter(None, sys.path)]), "PYTHONSAFEPATH": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "unet_playground.images.child"],
             stdin=subprocess.PIPE,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -141,6 +141,11 @@ def _in_processes(jobs: Sequence[Job[R]], workers: int) -> Iterator[tuple[Job[R]
             except BrokenProcessPool as error:
                 outcome = _Outcome(reason=_reason(error))
             yield futures[future], outcome
+    except KeyboardInterrupt:
+        # A worker that was interrupted too would go on with the job that already waits in its queue.
+        for child in active_children():
+            child.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
