@@ -71,7 +71,11 @@ def test_ctrl_c_leaves_what_is_done(tmp_path: Path):
     )
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=root, process_group=0, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=root,
+        process_group=0,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background have it ignored
     )
     deadline = time.monotonic() + 120
     while len(_results(tmp_path)) < 2 or len(list(tmp_path.glob("*.mark"))) < 3:
