@@ -191,8 +191,8 @@ def _computed(model: UNet, image: Tensor) -> Tensor:
 
 
 def _bytes_per_pixel(design: Design) -> float:
-    """Activations of one pass, measured at the side of the smallest tile."""
-    return cost(design, TILES[-1]).activation_bytes / TILES[-1] ** design.dims
+    """Activations of one pass, counted where everybody else counts: at 256 pixels, which is remembered."""
+    return cost(design).activation_bytes / TILES[-1] ** design.dims
 
 
 def task_of(model: UNet) -> Task:
@@ -239,7 +239,7 @@ class ModelStore:
         return sum(_bytes_of(model) for model in self._models.values())
 
     def _check(self, design: Design) -> None:
-        parameters, most = cost(design, TILES[-1]).parameters, self._limits.parameters
+        parameters, most = cost(design).parameters, self._limits.parameters
         if parameters > most:
             raise IllegalDesign(
                 f"This design has {figure(parameters)} million parameters; the limit is {figure(most)} million. "
