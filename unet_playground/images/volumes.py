@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_playground.errors import refusal
+from unet_playground.errors import Text, refusal
 
 SUFFIXES = (".nii", ".nii.gz")
 _BROKEN = (OSError, ValueError, EOFError, LookupError, ArithmeticError, TypeError, zlib.error, gzip.BadGzipFile)
@@ -18,17 +18,53 @@ _BROKEN = (OSError, ValueError, EOFError, LookupError, ArithmeticError, TypeErro
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """A volume as the networks see it.
+    """A volume on the grid of its file: plain numbers, where they lie in the patient, and nothing else.
 
     Attributes:
-        values: float32 (x, y, z), growing towards the patient's right, front and head; in the file's units.
-        spacing: Distance of neighbouring voxels along x, y and z in mm.
-        affine: float64 (4, 4), from (x, y, z) to mm, of the reordered axes.
+        values: float32 (i, j, k), what the scanner measured, in `units`.
+        affine: float64 (4, 4), from (i, j, k) to mm towards the patient's right, front and head; voxel centres are at
+            whole numbers.
+        units: What `values` measure, as `HU`; None if unknown.
+        spaced: Whether the file says how far apart voxels are; if not, a voxel counts as 1 x 1 x 1.
+        oriented: Whether the file says which way is left.
+        notes: What was converted on the way, one sentence each.
     """
 
     values: NDArray[np.float32] = field(repr=False)
-    spacing: tuple[float, float, float]
     affine: NDArray[np.float64] = field(repr=False)
+    units: str | None = None
+    spaced: bool = True
+    oriented: bool = True
+    notes: tuple[Text, ...] = ()
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distance of neighbouring voxels along i, j and k in mm."""
+        i, j, k = (float(length) for length in np.linalg.norm(self.affine[:3, :3], axis=0))
+        return i, j, k
+
+    @property
+    def order(self) -> NDArray[Any]:
+        """(3, 2): of i, j and k the anatomical axis (0 right, 1 front, 2 head) that it follows most, and 1 or -1."""
+        from nibabel.orientations import io_orientation
+
+        return io_orientation(self.affine)
+
+    def canonical(self, array: NDArray[Any] | None = None) -> NDArray[Any]:
+        """An array on this grid with its axes turned to grow towards right, front and head, whichever is nearest.
+
+        Args:
+            array: (i, j, k), `values` by default.
+        """
+        from nibabel.orientations import apply_orientation
+
+        return apply_orientation(self.values if array is None else array, self.order)
+
+    def native(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The reverse of `canonical`."""
+        from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
+
+        return apply_orientation(array, ornt_transform(axcodes2ornt("RAS"), self.order))
 
 
 def is_volume(path: str | os.PathLike[str]) -> bool:
@@ -43,15 +79,14 @@ def stem(path: str | os.PathLike[str]) -> str:
 
 
 def read_volume(path: str | os.PathLike[str]) -> Volume:
-    """Read a 3-D NIfTI file.
+    """Read a 3-D NIfTI file; its axes are turned to grow towards the patient's right, front and head.
 
     Raises:
         UnreadableImage: In one sentence, for a file that is missing, damaged or has other than three axes.
     """
     image = _opened(path)
     values = _values(image).astype(np.float32)
-    x, y, z = (float(size) for size in image.header.get_zooms()[:3])
-    return Volume(np.ascontiguousarray(values), (x, y, z), np.asarray(image.affine, np.float64))
+    return Volume(np.ascontiguousarray(values), np.asarray(image.affine, np.float64))
 
 
 def read_label_volume(path: str | os.PathLike[str]) -> NDArray[np.uint16]:
