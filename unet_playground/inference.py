@@ -4,6 +4,7 @@ import copy
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,7 +89,7 @@ def prepare(picture: Picture, model: UNet) -> Tensor:
     return image.to(_device(model), memory_format=torch.channels_last)
 
 
-def segment(picture: Picture, model: UNet) -> Segmentation:
+def segment(picture: Picture, model: UNet, between: Callable[[], None] = lambda: None) -> Segmentation:
     """The mask of a picture of any size, pixel for pixel.
 
     Beyond `LARGEST_WHOLE` pixels, or where the activations would need more memory than is allowed, the picture is cut
@@ -98,6 +99,7 @@ def segment(picture: Picture, model: UNet) -> Segmentation:
     Args:
         picture: As `read_image` gives it.
         model: As `load_model` gives it.
+        between: Called between tiles; whatever it raises ends the computation.
 
     Raises:
         IllegalDesign: Even the smallest tile needs more memory than is allowed.
@@ -111,13 +113,13 @@ def segment(picture: Picture, model: UNet) -> Segmentation:
         image = prepare(picture, model)
         for number, tile in enumerate((first, *(each for each in TILES if each < first))):
             try:
-                return replace(_by_tiles(image, model, tile), notes=(_SMALLER,) if number else ())
+                return replace(_by_tiles(image, model, tile, between), notes=(_SMALLER,) if number else ())
             except torch.OutOfMemoryError:
                 pass
             # Out here the error, and with it all that was computed so far, is gone.
             torch.cuda.empty_cache()
         aside = copy.deepcopy(model).cpu()
-        return replace(_by_tiles(image.cpu(), aside, side), notes=(_ON_CPU,))
+        return replace(_by_tiles(image.cpu(), aside, side, between), notes=(_ON_CPU,))
 
 
 def tile_side(design: Design) -> int:
@@ -149,7 +151,7 @@ def _masked(probability: Tensor) -> Segmentation:
     return Segmentation(probability.argmax(0).to(torch.uint8).cpu().numpy(), probability.cpu().numpy())
 
 
-def _by_tiles(image: Tensor, model: UNet, side: int) -> Segmentation:
+def _by_tiles(image: Tensor, model: UNet, side: int, between: Callable[[], None] = lambda: None) -> Segmentation:
     """The mask of an image (1, channels, h, w); one that fits into a tile is computed whole."""
     height, width = image.shape[-2:]
     if max(height, width) <= side:
@@ -158,6 +160,7 @@ def _by_tiles(image: Tensor, model: UNet, side: int) -> Segmentation:
     total = torch.zeros(len(task_of(model).labels), height, width, device=image.device)
     for row, tall in rows:
         for column, wide in columns:
+            between()
             logits = _computed(model, image[..., row, column])
             weight = (tall[:, None] * wide).to(image.device)
             total[:, row, column] += logits[0].float().softmax(0) * weight

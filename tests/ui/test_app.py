@@ -1,5 +1,7 @@
 """What a browser is sent of what a generator yields: everything once, whole, and nothing at its end."""
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +11,7 @@ import orjson
 import pytest
 
 from unet_playground.ui.app import Whole
+from unet_playground.ui.ending import Attended
 
 PAIRS = [{"kept": 1, "changed": 1}, {"kept": 1, "changed": 2}]
 
@@ -80,3 +83,36 @@ def test_what_was_not_foreseen_is_told_by_a_number_that_stands_in_the_log(caplog
     assert not end["success"] and line["reference"] in said and "Something went wrong here" in said
     assert (line["action"], line["outcome"], line["error"]) == ("fail", "failed", "RuntimeError")
     assert "secret" not in f"{said}{caplog.text}" and "PHISENTINEL" not in f"{said}{caplog.text}"
+
+
+@pytest.mark.parametrize("how", ["cancelled", "left"])
+def test_what_nobody_waits_for_any_more_is_ended(how: str) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def long() -> str:
+        watch = Attended()
+        begun.set()
+        try:
+            while True:
+                watch.between()
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    with Whole(analytics_enabled=False) as app:
+        gr.Button().click(long, None, gr.Textbox())
+    _, address, _ = app.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
+    try:
+        call = {"data": [], "fn_index": 0, "session_hash": "one"}
+        event = (
+            httpx.post(f"{address}gradio_api/queue/join", json=call, timeout=30).raise_for_status().json()["event_id"]
+        )
+        with httpx.stream("GET", f"{address}gradio_api/queue/data?session_hash=one", timeout=30) as stream:
+            next(stream.iter_lines())
+            assert begun.wait(30)
+            if how == "cancelled":
+                body = {"session_hash": "one", "fn_index": 0, "event_id": event}
+                httpx.post(f"{address}gradio_api/cancel", json=body, timeout=30).raise_for_status()
+        assert ended.wait(30)
+    finally:
+        app.close()

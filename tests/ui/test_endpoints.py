@@ -14,6 +14,10 @@ from gradio_client.exceptions import AppError
 from tests.browser.app import started
 from unet_playground import Design, UNet, catalogues, load_model, read_image
 from unet_playground import segment as run_model
+from unet_playground.errors import PlaygroundError
+from unet_playground.inference import LARGEST_WHOLE
+from unet_playground.ui.ending import ended_when
+from unet_playground.ui.endpoints import explain, segment
 from unet_playground.weights import Card, write
 
 DESIGN = Design(depth=1, width=2)
@@ -95,3 +99,14 @@ def test_without_an_image_and_with_a_wrong_one_it_says_so(client: Client, tmp_pa
 def test_the_endpoints_are_documented(client: Client):
     described = json.loads(json.dumps(client.view_api(return_format="dict", print_info=False)))
     assert {"/options", "/cost", "/segment", "/explain"} == set(described["named_endpoints"])
+
+
+def test_an_endpoint_ends_once_its_caller_has_gone(client: Client, tmp_path: Path):
+    large, small = tmp_path / "large.png", tmp_path / "small.png"
+    for path, side in ((large, LARGEST_WHOLE**0.5 + 50), (small, 20)):
+        cv2.imwrite(str(path), np.zeros((int(side), int(side)), np.uint8))
+    with ended_when(lambda: True):
+        with pytest.raises(PlaygroundError, match="cancelled"):
+            segment(str(large), "nuclei", DESIGN.to_link(), "auto")
+        with pytest.raises(PlaygroundError, match="cancelled"):
+            explain(str(small), "nuclei", DESIGN.to_link(), "auto", "saliency", 1, None, False)

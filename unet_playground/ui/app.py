@@ -21,6 +21,7 @@ from unet_playground.limits import Limits
 from unet_playground.ui import texts
 from unet_playground.ui.component import WEB
 from unet_playground.ui.door import Door
+from unet_playground.ui.ending import ended_when
 from unet_playground.ui.endpoints import add_endpoints
 from unet_playground.ui.furnished import SLOW
 from unet_playground.ui.ledger import FAILED, Ledger
@@ -55,12 +56,15 @@ class Whole(gr.Blocks):
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         event, action = more.get("event_id") or token_hex(4), (function.name or "event").strip("_")
         self.ledger.begin(event)
+        cancelled = threading.Event()
         try:
-            sent = await super().process_api(block_fn, *inputs, **more)
+            with ended_when(lambda: cancelled.is_set() or self._left(event)):
+                sent = await super().process_api(block_fn, *inputs, **more)
         except gr.Error:
             self.ledger.end(event, action, "refused")
             raise
         except asyncio.CancelledError:
+            cancelled.set()
             self.ledger.end(event, action, "cancelled")
             raise
         except Exception as error:
@@ -72,6 +76,11 @@ class Whole(gr.Blocks):
         self.ledger.end(event, action, "done")
         ended = function.types_generator
         return {**sent, "data": [gr.skip() for _ in function.outputs]} if ended else sent
+
+    def _left(self, event: str) -> bool:
+        """Whether the browser or script that waits for an event has closed its connection."""
+        running = [one for jobs in list(self._queue.active_jobs) for one in jobs or ()]
+        return any(one._id == event and not one.alive for one in running)
 
     async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
         """See `gradio.Blocks`; an output that an answer does not name costs nothing (it builds each anew)."""

@@ -27,6 +27,7 @@ from unet_playground.inference import segment as run_model
 from unet_playground.model import Origin, UNet
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
+from unet_playground.ui.ending import Attended
 from unet_playground.ui.scene import LARGEST_EXPLAINED, models
 from unet_playground.ui.zero import device_here, on_gpu
 
@@ -116,7 +117,7 @@ def explain(
 @on_gpu
 def _masked(picture: Picture, task: str, design: Design, weights: str) -> tuple[Segmentation, dict[str, Any]]:
     model = models().get(task, design, weights).to(device_here())
-    return run_model(picture, model), _facts(model)
+    return run_model(picture, model, Attended().between), _facts(model)
 
 
 @on_gpu
@@ -124,7 +125,8 @@ def _looked(
     picture: Picture, task: str, design: Design, weights: str, method: str, target: Target
 ) -> tuple[Result, dict[str, Any]]:
     choice, model = analyses.parse(method), models().get(task, design, weights).to(device_here())
-    return look(analyses[choice.id], model, prepare(picture, model), target, dict(choice.options)), _facts(model)
+    image, options = prepare(picture, model), dict(choice.options)
+    return look(analyses[choice.id], model, image, target, options, watch=Attended()), _facts(model)
 
 
 def _told(run: Callable[P, R]) -> Callable[P, R]:
