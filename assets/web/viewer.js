@@ -478,6 +478,7 @@ window.unetViewer ??= (() => {
 
     build() {
       const { words, truth, label, labels } = shared.value;
+      document.querySelector("#upload")?.setAttribute("title", words.kinds);
       if (!truth && (settings.mode === "errors" || settings.mode === "truth")) settings.mode = "fill";
       const press = (mode) => make("button", {
         type: "button", "aria-pressed": String(settings.mode === mode), disabled: !truth && (mode === "errors" || mode === "truth"),

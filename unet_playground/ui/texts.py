@@ -45,6 +45,10 @@ LINK_HINT = Text(
 GLOSSARY = Text("What the options mean", "各选项的含义")
 EXAMPLE = Text("Example", "示例图像")
 UPLOAD = Text("Upload", "上传")
+UPLOAD_KINDS = Text(
+    "An image as {kinds}, up to {limit} MB; what kind it is, its content decides.",
+    "{kinds} 图像，最大 {limit} MB；类型由内容判断。",
+)
 TRUTH = Text("True mask", "真实掩膜")
 JUDGED = Text("Judged by your mask, not kept.", "以你的掩膜为准，不保留。")
 NO_IMAGE = Text("Choose an image first.", "请先选择图像。")

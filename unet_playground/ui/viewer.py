@@ -4,6 +4,8 @@ from typing import Any
 
 from unet_playground.errors import Text
 from unet_playground.figures.overlay import as_rgb
+from unet_playground.images.kinds import formats
+from unet_playground.limits import Limits, figure
 from unet_playground.registry import Entry
 from unet_playground.ui import texts
 from unet_playground.ui.layers import address, layer, tables
@@ -30,7 +32,7 @@ def toolbar(scene: Scene | None, task_labels: tuple[Any, ...], language: str) ->
     """
     shown = scene.picture if scene else None
     return {
-        "words": {name: text.within(language) for name, text in texts.VIEWER.items()},
+        "words": {name: text.within(language) for name, text in texts.VIEWER.items()} | {"kinds": _kinds(language)},
         "maps": tables(),
         "errors": ERRORS,
         "designs": DESIGNS,
@@ -40,6 +42,12 @@ def toolbar(scene: Scene | None, task_labels: tuple[Any, ...], language: str) ->
         "label": scene.label if scene else 1,
         "point": list(scene.point) if scene and scene.point else None,
     }
+
+
+def _kinds(language: str) -> str:
+    """Which files the upload button takes."""
+    limit = figure(Limits.from_environment().file_bytes)
+    return texts.UPLOAD_KINDS.within(language).format(kinds=", ".join(each.name for each in formats()), limit=limit)
 
 
 def pane(
