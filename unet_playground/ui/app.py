@@ -147,6 +147,7 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
         run_history=False,
         enable_monitoring=False,
         share=False,
+        ssr_mode=False,  # Node would serve the first document without the door's headers, and lose part of the style
         show_error=False,
         strict_cors=True,
         allowed_paths=[],
