@@ -6,12 +6,14 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from unet_playground.errors import PlaygroundError
 from unet_playground.images import decoders
 from unet_playground.images.arrays import read_array
 from unet_playground.images.kinds import decode, formats, guarded
+from unet_playground.images.segmentation_file import write_segmentation
 from unet_playground.images.volume_files import decode_volume
 from unet_playground.images.wire import receive, seconds_for, send, taken_apart
 from unet_playground.limits import Limits
@@ -44,7 +46,10 @@ def _answer(
     said: dict[str, Any], arrays: list[NDArray[Any]], limits: Limits
 ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     try:
+        mask = arrays.pop(0) if said["what"] == "segmentation" else None
         files = _bytes_of(arrays)
+        if mask is not None:
+            return {}, [np.frombuffer(write_segmentation(files, mask, said, limits), np.uint8)]
         if said["what"] == "array":
             return {}, [guarded("NPY", read_array, files[0], limits)]
         if said["what"] == "volume":

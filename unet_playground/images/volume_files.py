@@ -41,7 +41,7 @@ def decode_volume(files: list[bytes], number: int, limits: Limits) -> Volume:
         UnreadableImage: In one sentence, for what is damaged, too large, of another kind or no whole volume.
         MemoryError: The decoder needs more than it may take.
     """
-    scans, volumes, others = guarded("ZIP", _sorted, files, limits)
+    scans, volumes, others = guarded("ZIP", sorted_files, files, limits)
     if len(volumes) > 1 or (volumes and scans):
         raise refusal(
             f"These are {len(volumes)} NIfTI and {len(scans)} DICOM files; one NIfTI file or one DICOM series makes a "
@@ -60,7 +60,7 @@ def decode_volume(files: list[bytes], number: int, limits: Limits) -> Volume:
     return Volume(volume.values, volume.affine, volume.units, volume.spaced, volume.oriented, notes + volume.notes)
 
 
-def _sorted(files: list[bytes], limits: Limits) -> tuple[list[bytes], list[bytes], int]:
+def sorted_files(files: list[bytes], limits: Limits) -> tuple[list[bytes], list[bytes], int]:
     """The DICOM files, the NIfTI files, and how many are neither."""
     scans: list[bytes] = []
     volumes: list[bytes] = []
