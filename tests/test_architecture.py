@@ -29,6 +29,7 @@ LAYERS = (
     ("tasks", "examples", "phantoms"),
     ("weights",),
     ("inference",),
+    ("volumes",),
     ("export",),
     ("atlas",),
     ("training",),
@@ -49,7 +50,7 @@ HOMES = {
     "pydicom": {"images"},
     "gdcm": {"images"},
     "matplotlib": {"figures"},
-    "scipy": {"training", "analysis"},
+    "scipy": {"training", "analysis", "volumes"},
     "skimage": {"training", "analysis"},
 }
 CJK = re.compile(r"[\u4e00-\u9fff]")
