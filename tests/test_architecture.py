@@ -29,6 +29,7 @@ LAYERS = (
     ("tasks", "examples", "phantoms"),
     ("weights",),
     ("inference",),
+    ("volumes",),
     ("export",),
     ("atlas",),
     ("training",),
@@ -48,8 +49,9 @@ HOMES = {
     "PIL": {"images"},
     "pydicom": {"images"},
     "gdcm": {"images"},
+    "highdicom": {"images"},
     "matplotlib": {"figures"},
-    "scipy": {"training", "analysis"},
+    "scipy": {"training", "analysis", "volumes"},
     "skimage": {"training", "analysis"},
 }
 CJK = re.compile(r"[\u4e00-\u9fff]")

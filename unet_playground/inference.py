@@ -4,7 +4,7 @@ import copy
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,8 @@ LARGEST_WHOLE = 1_100_000
 TILES = (768, 512, 384, 256)
 """Sides of tiles in pixels: the first whose activations are within the limit. All are multiples of every stride."""
 _OVERLAP, _STRIDE = 128, 64
+_PASS_BYTES, _PASS_MOST = 256_000_000, 16
+"""Activations and images of one pass over several pictures; more at once is no faster."""
 _SMALLER = Text(
     "The memory of the GPU did not suffice; this was computed in smaller pieces.", "显存不足；已改为分小块计算。"
 )
@@ -120,6 +122,31 @@ def segment(picture: Picture, model: UNet, between: Callable[[], None] = lambda:
             torch.cuda.empty_cache()
         aside = copy.deepcopy(model).cpu()
         return replace(_by_tiles(image.cpu(), aside, side, between), notes=(_ON_CPU,))
+
+
+def pictures_a_pass(design: Design, height: int, width: int) -> int:
+    """How many pictures of one size are best computed at once."""
+    return max(1, min(_PASS_MOST, int(_PASS_BYTES / (_bytes_per_pixel(design) * height * width))))
+
+
+def segment_together(pictures: Sequence[Picture], model: UNet) -> list[Segmentation]:
+    """The masks of pictures of one size in one pass; one after the other where the memory of a GPU does not suffice.
+
+    Args:
+        pictures: Not more than `pictures_a_pass`.
+        model: As `load_model` gives it.
+
+    Raises:
+        IllegalDesign: A single picture needs more memory than is allowed.
+    """
+    if len(pictures) > 1:
+        try:
+            with torch.inference_mode():
+                images = torch.cat([prepare(picture, model) for picture in pictures])
+                return [read_out(logits[None]) for logits in _computed(model, images)]
+        except torch.OutOfMemoryError:
+            pass
+    return [segment(picture, model) for picture in pictures]
 
 
 def tile_side(design: Design) -> int:

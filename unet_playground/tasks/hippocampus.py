@@ -5,7 +5,7 @@ from torch import Tensor
 from unet_playground.errors import Text
 from unet_playground.images import Picture
 from unet_playground.registry import Chinese, Paper
-from unet_playground.tasks.slot import BACKGROUND, GOLD, TEAL, Label, Task, as_input, gray, stretch, tasks, unit
+from unet_playground.tasks.slot import BACKGROUND, GOLD, TEAL, Label, Scan, Task, as_input, gray, stretch, tasks, unit
 
 
 @tasks.register(
@@ -29,6 +29,15 @@ class Hippocampus(Task):
 
     channels = 1
     plane = 1
+    scan = Scan(
+        pixel=1.0,
+        mirrored=True,
+        note=Text(
+            "Networks were trained on MR boxes of about 36 x 50 x 35 mm around one hippocampus; in a whole head they "
+            "find it less surely.",
+            "网络以单侧海马体周围约 36×50×35 毫米的 MR 体数据训练；在整个头部中结果较不可靠。",
+        ),
+    )
     labels = (
         BACKGROUND,
         Label(Text("anterior", "前部"), TEAL),

@@ -27,6 +27,27 @@ class Label:
     color: str
 
 
+@dataclass(frozen=True)
+class Scan:
+    """How the slices of a task's training were taken from volumes, so that a visitor's volume becomes like them.
+
+    Attributes:
+        pixel: Side of a training pixel in mm.
+        window: The modality's units that are black and white; None where every slice has its own range.
+        units: What a window is given in, as `HU`.
+        side: Longest side in pixels that a slice without spacing is brought to; None leaves it as it is.
+        mirrored: Whether both of the patient's sides occur in training, so that a mirrored slice is as natural.
+        note: What is assumed of a volume, for every result.
+    """
+
+    pixel: float
+    note: Text
+    window: tuple[float, float] | None = None
+    units: str | None = None
+    side: int | None = None
+    mirrored: bool = False
+
+
 class Task:
     """Segment an image into classes.
 
@@ -35,12 +56,14 @@ class Task:
         dims: Of its images.
         labels: The classes, background first.
         plane: The axis (0 x, 1 y, 2 z) across which a volume is cut into the images of this task.
+        scan: How its slices were taken from volumes; None where its images are no slices.
     """
 
     channels: ClassVar[int] = 3
     dims: ClassVar[int] = 2
     labels: ClassVar[tuple[Label, ...]]
     plane: ClassVar[int] = 2
+    scan: ClassVar[Scan | None] = None
 
     @classmethod
     def check_dims(cls, design: Design) -> None:

@@ -26,7 +26,7 @@ LIVER_SLICES = 6
 """Per patient, spread over the slices that show liver; neighbouring ones hardly differ."""
 
 LIVER_WINDOW = (0.0, 255.0)
-"""Hounsfield units that become 0 and 255. The shipped slices look made so: black fat, muscle at 52, liver at 100."""
+"""Hounsfield units that become 0 and 255, as in the shipped slices (`tasks.Liver.scan`)."""
 
 _VESSELS = re.compile(r"Image_\d\d[LR](\.jpg|_(1st|2nd)HO\.png)")
 _OBSERVERS = ("1stHO", "2ndHO")
