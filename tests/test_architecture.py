@@ -29,6 +29,7 @@ LAYERS = (
     ("tasks", "examples", "phantoms"),
     ("weights",),
     ("inference",),
+    ("volumes",),
     ("export",),
     ("atlas",),
     ("training",),

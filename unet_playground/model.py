@@ -13,7 +13,6 @@ from unet_playground.parts.layers import convolution
 from unet_playground.registry import Catalogue, Choice
 from unet_playground.taps import IGNORE, Gate, Tap, Tape
 
-
 LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 """How tensors lie in memory with channels last, by `dims`."""
 

@@ -25,7 +25,10 @@ def evaluate(given: argparse.Namespace) -> None:
     samples = pair(Path(given.images), Path(given.labels))
     unit = "group" if is_volume(samples[0].image) else "image"
     result = run(
-        model, (one for sample in samples for one in read(sample, task, dims=model.design.dims)), datasets[given.task].make.metrics, unit
+        model,
+        (one for sample in samples for one in read(sample, task, dims=model.design.dims)),
+        datasets[given.task].make.metrics,
+        unit,
     )
     summary = result.summary()
     words = ", ".join(f"{name} {value}" for name, value in summary.items() if name != "intervals")

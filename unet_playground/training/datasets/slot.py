@@ -76,7 +76,7 @@ class Dataset:
     source: ClassVar[Source]
     recipe: ClassVar[Recipe] = Recipe()
     bank_recipe: ClassVar[Recipe] = Recipe(steps=12000)
-    volume_recipe: ClassVar[Recipe] = Recipe(size=2, side=40)
+    volume_recipe: ClassVar[Recipe] = Recipe(size=2, side=36)
     axes: ClassVar[tuple[int, ...]] = (2,)
     unit: ClassVar[Literal["image", "group"]] = "image"
     metrics: ClassVar[tuple[str, ...]] = GENERAL

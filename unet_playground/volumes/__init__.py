@@ -1,0 +1,1 @@
+"""Volumes: segmented, measured, written and reported."""
