@@ -16,8 +16,9 @@ from sample_files import save, save_deep
 
 from unet_playground.errors import UnreadableImage
 from unet_playground.images import Picture, read_image
-from unet_playground.images.apart import decoders
+from unet_playground.images.apart import Decoders, decoders
 from unet_playground.images.labels import read_labels
+from unet_playground.limits import Limits
 
 _GRAY = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
 _FILE = save(_GRAY, "PNG")
@@ -54,6 +55,19 @@ def _said(source: bytes) -> str:
         read_image(source)
     assert caught.value.__cause__ is None and caught.value.__context__ is None
     return caught.value.text.en
+
+
+def test_decoders_that_do_not_start_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Decoders(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/bin/false")
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="does not start"):
+                own.warm()
+            with pytest.raises(RuntimeError, match="does not start"):
+                own.picture(b"", Limits.from_environment())
+    own.warm()
+    own.end()
 
 
 def test_a_decoder_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, stopped: set[int]) -> None:

@@ -51,8 +51,11 @@ class _Decoder:
             stderr=subprocess.DEVNULL,  # what libraries print may quote the file
             env={**kept, **path, **dict.fromkeys(_ONE_THREAD, "1")},
         )
-        with self._ended_after(_START_SECONDS):
-            receive(self.process.stdout)  # type: ignore[arg-type]
+        try:
+            with self._ended_after(_START_SECONDS):
+                receive(self.process.stdout)  # type: ignore[arg-type]
+        except _Lost:
+            raise RuntimeError("a decoder does not start") from None
 
     def ask(self, said: dict[str, Any], arrays: Sequence[NDArray[Any]], limits: Limits) -> _Answer:
         with self._ended_after(seconds_for(said["what"], limits)):
@@ -98,10 +101,18 @@ class Decoders:
         self._count = count
 
     def warm(self) -> None:
-        """Start them all, so that the first file need not wait."""
+        """Start them all, so that the first file need not wait.
+
+        Raises:
+            RuntimeError: One does not start.
+        """
         taken = [self._idle.get() for _ in range(self._count)]
-        for each in taken:
-            self._idle.put(each or _Decoder())
+        try:
+            for number, each in enumerate(taken):
+                taken[number] = each or _Decoder()
+        finally:
+            for each in taken:
+                self._idle.put(each)
 
     def picture(self, data: bytes, limits: Limits) -> Picture:
         """The picture in a file's bytes.

@@ -87,12 +87,12 @@ def warm() -> None:
 
 
 def _opencv() -> Any:
-    # OpenCV reads this once, while it is loaded.
+    # OpenCV reads these once, while it is loaded; what is damaged, the caller says in one sentence.
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(Limits.from_environment().pixels))
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     import cv2
 
     cv2.setNumThreads(1)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the caller says in one sentence what is damaged
     return cv2
 
 
