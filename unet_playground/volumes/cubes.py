@@ -47,12 +47,12 @@ def segment_cube(
     Raises:
         UnreadableImage: The volume is longer than `LARGEST` mm.
     """
+    lengths = [max(1, round(side * each)) for side, each in zip(values.shape, spacing, strict=True)]
+    if max(lengths) > LARGEST:
+        raise _too_long(lengths)
     task = task_of(model)
     order = _order(task.plane)
-    stack = np.ascontiguousarray(plane(values, task.plane), np.float32)
-    sides = [max(1, round(side * spacing[axis])) for side, axis in zip(stack.shape, order, strict=True)]
-    if max(sides) > LARGEST:
-        raise _too_long(sides)
+    stack, sides = plane(values, task.plane).copy(), [lengths[axis] for axis in order]
     cube = _resized(torch.from_numpy(stack)[None], sides)[0]
     device = next(model.parameters()).device
     total = torch.zeros(model.classes, *sides)
@@ -65,7 +65,7 @@ def segment_cube(
         total[:, *place] += logits.float().softmax(0).cpu() * weight
         progress(number, len(blocks))
     probability = _resized(total, stack.shape).numpy()[:, :, ::-1, ::-1]
-    return np.ascontiguousarray(probability.transpose(0, *(1 + np.argsort(order))))
+    return probability.transpose(0, *(1 + np.argsort(order))).copy()
 
 
 def _order(axis: int) -> tuple[int, int, int]:
@@ -81,8 +81,8 @@ def _resized(values: Tensor, sides: Sequence[int]) -> Tensor:
     return F.interpolate(averaged, list(sides), mode="trilinear", align_corners=False)[0]
 
 
-def _too_long(sides: Sequence[int]) -> Exception:
-    size = " x ".join(map(str, sides))
+def _too_long(lengths: Sequence[int]) -> Exception:
+    size = " x ".join(map(str, lengths))
     return refusal(
         f"This volume is {size} mm; a network for volumes takes up to {LARGEST} mm a side. Cut out the head, or check "
         "the distance of its voxels, and try again.",

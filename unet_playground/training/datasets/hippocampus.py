@@ -39,7 +39,7 @@ class HippocampusVolumes(Dataset):
     )
     recipe = Recipe(steps=4000, side=48, size=16, turns=False)
     bank_recipe = replace(recipe, steps=12000)
-    volume_recipe = Recipe(steps=3000, side=36, size=2, turns=False, mirrors=True)
+    volume_recipe = Recipe(steps=2500, side=36, size=2, turns=False, mirrors=True)
     axes, unit = (0, 1, 2), "group"
 
     def samples(self, root: Path) -> Sequence[Sample]:
