@@ -28,7 +28,9 @@ def main() -> None:
     table = measure(volume, found.mask, task_of(model).labels)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     seconds = told[-1] - told[0]
-    print(f"{SLICES} x {SIDE} x {SIDE}: {seconds:.1f} s, {seconds / SLICES:.3f} s a slice, {len(to_csv(table))} B of CSV")
+    print(
+        f"{SLICES} x {SIDE} x {SIDE}: {seconds:.1f} s, {seconds / SLICES:.3f} s a slice, {len(to_csv(table))} B of CSV"
+    )
     verdict = Verdict()
     verdict.at_most("GB at the peak", peak / 1e9, MOST_GB)
     verdict.at_most("seconds between two words of progress", float(np.diff(told).max()), LONGEST)
