@@ -98,7 +98,7 @@ def test_a_cylinder_along_the_body(name: str):
     row, spacing, inside = row_of(*GRIDS[name], cylinder)
     affine, _ = grid(*GRIDS[name], 48)
     lengths = np.abs(affine[2, :3])
-    height = np.count_nonzero(inside.any(tuple(np.flatnonzero(lengths == 0)))) * lengths.max()
+    height = np.count_nonzero(inside.any(tuple(np.flatnonzero(lengths == 0).tolist()))) * lengths.max()
     assert abs(height - 2 * H) <= lengths.max()
     check(row, math.pi * R**2 * height / 1000, math.pi * R**2, 2 * R, 2 * R, max(spacing))
 
