@@ -49,6 +49,7 @@ HOMES = {
     "PIL": {"images"},
     "pydicom": {"images"},
     "gdcm": {"images"},
+    "highdicom": {"images"},
     "matplotlib": {"figures"},
     "scipy": {"training", "analysis", "volumes"},
     "skimage": {"training", "analysis"},

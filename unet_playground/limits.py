@@ -35,6 +35,7 @@ class Limits:
     decoded_bytes: int = _limit("DECODED_MB", "MB of one decoded image or volume", 256, 1000, _MILLION)
     frames: int = _limit("FRAMES", "frames, pages or slices of one file", 512, 4096)
     decode_seconds: int = _limit("DECODE_SECONDS", "seconds to decode one file", 5, 60)
+    volume_seconds: int = _limit("VOLUME_SECONDS", "seconds to decode one volume", 20, 300)
     decoder_bytes: int = _limit("DECODER_MB", "MB that a decoder may take", 1000, 4000, _MILLION)
     decoders: int = _limit("DECODERS", "files that are decoded at once", 2)
     body_bytes: int = _limit("BODY_MB", "MB of one request", 25, 2000, _MILLION)
@@ -112,6 +113,24 @@ class Limits:
             raise refusal(
                 f"This file is {given}; the limit is {allowed}. Make it smaller and try again.",
                 f"该文件为 {given}；上限为 {allowed}。请缩小后重试。",
+            )
+
+    def check_files(self, count: int, size: int) -> None:
+        """Refuse the files of one volume by their number and their size in bytes together.
+
+        Raises:
+            UnreadableImage: They are too large, or there are none.
+        """
+        if count < 1:
+            raise refusal(
+                "No file was given; a volume is one NIfTI file or the files of a DICOM series. Choose them.",
+                "未给出文件；体数据为一个 NIfTI 文件或一个 DICOM 序列的文件。请选择文件后重试。",
+            )
+        if size > self.file_bytes:
+            given, allowed = f"{figure(size)} MB", f"{figure(self.file_bytes)} MB"
+            raise refusal(
+                f"These {count} files are {given} together; the limit is {allowed}. Choose fewer and try again.",
+                f"这 {count} 个文件共 {given}；上限为 {allowed}。请减少文件后重试。",
             )
 
     def check_frames(self, kind: str, count: int) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cache
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from unet_playground.errors import UnreadableImage, refusal
 from unet_playground.images.picture import Picture
-from unet_playground.images.wire import put_together, receive, send
+from unet_playground.images.wire import put_together, receive, seconds_for, send
 from unet_playground.limits import Limits, figure
 
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -54,13 +54,9 @@ class _Decoder:
         with self._ended_after(_START_SECONDS):
             receive(self.process.stdout)  # type: ignore[arg-type]
 
-    def ask(self, what: str, data: bytes, limits: Limits) -> _Answer:
-        with self._ended_after(limits.decode_seconds):
-            send(
-                self.process.stdin,  # type: ignore[arg-type]
-                {"what": what, "limits": asdict(limits)},
-                [np.frombuffer(data, np.uint8)],
-            )
+    def ask(self, said: dict[str, Any], arrays: Sequence[NDArray[Any]], limits: Limits) -> _Answer:
+        with self._ended_after(seconds_for(said["what"], limits)):
+            send(self.process.stdin, {**said, "limits": asdict(limits)}, arrays)  # type: ignore[arg-type]
             return receive(self.process.stdout)  # type: ignore[arg-type]
 
     def alive(self) -> bool:
@@ -113,7 +109,7 @@ class Decoders:
         Raises:
             UnreadableImage: In one sentence, for what is damaged, too large, too slow or of another kind.
         """
-        return put_together(*self._ask("picture", data, limits))
+        return put_together(*self.ask({"what": "picture"}, [data], limits))
 
     def array(self, data: bytes, limits: Limits) -> NDArray[Any]:
         """The numbers of a NumPy file as they are.
@@ -121,7 +117,7 @@ class Decoders:
         Raises:
             UnreadableImage: As `picture`.
         """
-        return self._ask("array", data, limits)[1][0]
+        return self.ask({"what": "array"}, [data], limits)[1][0]
 
     def end(self) -> None:
         """End the idle ones; the others end when this process does."""
@@ -130,18 +126,24 @@ class Decoders:
                 if each := self._idle.get_nowait():
                     each.end()
 
-    def _ask(self, what: str, data: bytes, limits: Limits) -> _Answer:
+    def ask(self, said: dict[str, Any], files: Sequence[bytes | NDArray[Any]], limits: Limits) -> _Answer:
+        """What a decoder answers to `said["what"]` about files.
+
+        Raises:
+            UnreadableImage: As `picture`.
+        """
+        arrays = [np.frombuffer(each, np.uint8) if isinstance(each, bytes) else each for each in files]
         decoder, error, answer = self._idle.get(), None, ({}, [])
         try:
             if decoder and not decoder.alive():
                 decoder = decoder.end()
             decoder = decoder or _Decoder()
-            answer = decoder.ask(what, data, limits)
+            answer = decoder.ask(said, arrays, limits)
             error = _refused(answer[0], limits)
             if answer[0].get("memory"):
                 decoder = decoder.end()
         except _Lost as lost:
-            decoder, error = None, _late(limits) if lost.late else _lost()
+            decoder, error = None, _late(seconds_for(said["what"], limits)) if lost.late else _lost()
         finally:
             self._idle.put(decoder)
         if error:
@@ -174,11 +176,11 @@ def _refused(said: dict[str, Any], limits: Limits) -> UnreadableImage | None:
     return None
 
 
-def _late(limits: Limits) -> UnreadableImage:
+def _late(seconds: int) -> UnreadableImage:
     return refusal(
-        f"This file took longer than {limits.decode_seconds} s to decode, which is the limit. "
-        "Save it as an ordinary PNG and try again.",
-        f"该文件的解码时间超过上限 {limits.decode_seconds} 秒。请另存为普通 PNG 后重试。",
+        f"This file took longer than {seconds} s to decode, which is the limit. "
+        "Save it in a plainer way (an image as PNG, a volume uncompressed or as a part) and try again.",
+        f"该文件的解码时间超过上限 {seconds} 秒。请以更简单的格式另存（图像存为 PNG，体数据不压缩或取一部分）后重试。",
     )
 
 

@@ -16,6 +16,7 @@ from unet_playground.errors import UnreadableImage, refusal
 from unet_playground.images.picture import Picture
 from unet_playground.limits import Limits
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 _HEAD = 512
@@ -84,13 +85,13 @@ def decode(data: bytes, limits: Limits) -> Picture:
     return guarded(chosen.name, chosen.read, data, limits)
 
 
-def guarded(name: str, read: Callable[[bytes, Limits], T], data: bytes, limits: Limits) -> T:
+def guarded(name: str, read: Callable[[S, Limits], T], data: S, limits: Limits) -> T:
     """What `read` makes of a file; anything that decoders raise becomes one sentence.
 
     Args:
         name: Of the kind of file.
         read: Decodes it.
-        data: The whole file.
+        data: The whole file, or several.
         limits: That hold.
     """
     try:

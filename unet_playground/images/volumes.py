@@ -1,8 +1,9 @@
-"""Volumes in NIfTI files: plain numbers in anatomical order, with the distance of their voxels."""
+"""Volumes: plain numbers on the grid of their file, and where they lie in the patient."""
 
 import gzip
 import os
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet_playground.errors import Text, refusal
+from unet_playground.images.apart import decoders
+from unet_playground.images.reader import content_of
+from unet_playground.limits import Limits
 
 SUFFIXES = (".nii", ".nii.gz")
 _BROKEN = (OSError, ValueError, EOFError, LookupError, ArithmeticError, TypeError, zlib.error, gzip.BadGzipFile)
@@ -65,6 +69,78 @@ class Volume:
         from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 
         return apply_orientation(array, ornt_transform(axcodes2ornt("RAS"), self.order))
+
+    def apart(self) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        """This volume as a decoder's message."""
+        said = {
+            "affine": self.affine.tolist(),
+            "units": self.units,
+            "spaced": self.spaced,
+            "oriented": self.oriented,
+            "notes": [(note.en, note.zh) for note in self.notes],
+        }
+        return said, [self.values.T]
+
+    @classmethod
+    def together(cls, said: dict[str, Any], arrays: list[NDArray[Any]]) -> "Volume":
+        """The volume of a message."""
+        return cls(
+            arrays[0].T,
+            np.array(said["affine"], np.float64).reshape(4, 4),
+            said["units"],
+            bool(said["spaced"]),
+            bool(said["oriented"]),
+            tuple(Text(en, zh) for en, zh in said["notes"]),
+        )
+
+
+def open_volume(sources: Sequence[str | os.PathLike[str] | bytes], number: int = 0) -> Volume:
+    """Read a volume; what kind its files are, their content decides and not their names.
+
+    One NIfTI file, the DICOM files of one series (in any order), one DICOM file of many frames, or a ZIP of these.
+    Decoding happens in another process, which is bounded in time and memory; no name, date or number of a patient
+    comes out of it.
+
+    Args:
+        sources: Paths of files or of folders, or the bytes of files.
+        number: Which volume of a NIfTI file with several, from 0.
+
+    Returns:
+        The volume, whose `values` lie in memory with i running fastest.
+
+    Raises:
+        UnreadableImage: In one sentence, for files that are missing, damaged, too large together, or no one whole
+            volume: slices are missing, differ at one place, or belong to several series.
+        PlaygroundError: If an environment variable that sets a limit holds no number.
+    """
+    limits = Limits.from_environment()
+    return Volume.together(
+        *decoders().ask({"what": "volume", "number": int(number)}, contents(sources, limits), limits)
+    )
+
+
+def contents(sources: Sequence[str | os.PathLike[str] | bytes], limits: Limits) -> list[bytes]:
+    """The bytes of files and of all files in folders, of which there are not more than is allowed.
+
+    Raises:
+        UnreadableImage: One cannot be opened, or they are too large together.
+    """
+    files: list[bytes] = []
+    size = 0
+    for source in _files(sources):
+        files.append(content_of(source, limits))
+        size += len(files[-1])
+        limits.check_files(len(files), size)
+    limits.check_files(len(files), size)
+    return files
+
+
+def _files(sources: Sequence[str | os.PathLike[str] | bytes]) -> Iterator[str | os.PathLike[str] | bytes]:
+    for source in sources:
+        if isinstance(source, bytes) or not Path(source).is_dir():
+            yield source
+        else:
+            yield from filter(Path.is_file, sorted(Path(source).rglob("*")))
 
 
 def is_volume(path: str | os.PathLike[str]) -> bool:

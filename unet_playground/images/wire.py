@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unet_playground.errors import Text
 from unet_playground.images.picture import Picture
+from unet_playground.limits import Limits
 
 _LONGEST_LINE = 1_000_000
 _LARGEST = 8_000_000_000
@@ -46,6 +47,11 @@ def receive(pipe: BinaryIO) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         raise EOFError
     said = json.loads(line)
     return said, [_array(pipe, *told) for told in said.pop("arrays")]
+
+
+def seconds_for(what: str, limits: Limits) -> int:
+    """How long a decoder may take to answer."""
+    return limits.decode_seconds if what in ("picture", "array") else limits.volume_seconds
 
 
 def taken_apart(picture: Picture) -> tuple[dict[str, Any], list[NDArray[Any]]]:

@@ -1,5 +1,6 @@
 """Masks and images as files."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -24,6 +25,32 @@ def encode_mask(mask: NDArray[np.uint8]) -> bytes:
             "该数组不是掩码；掩码的形状为 (h, w)，类型为 uint8。请转换后重试。",
         )
     return _png(mask)
+
+
+def encode_labels(mask: NDArray[np.uint8], colors: Sequence[str]) -> bytes:
+    """A mask as a PNG file that gives back exactly the same labels and shows each in its colour.
+
+    Args:
+        mask: (h, w) labels.
+        colors: `#rrggbb` of every label, the background first.
+
+    Raises:
+        PlaygroundError: For another shape or type, or a label without a colour.
+    """
+    from PIL import Image
+
+    largest = int(mask.max(initial=0))
+    if mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0 or largest >= len(colors):
+        raise PlaygroundError(
+            f"This mask goes up to {largest} and there are {len(colors)} colours; a mask is (h, w) of type uint8, and "
+            "every label has a colour.",
+            f"该掩码最大值为 {largest}，颜色有 {len(colors)} 种；掩码的形状为 (h, w)，类型为 uint8，每个标签都有颜色。",
+        )
+    image = Image.fromarray(np.ascontiguousarray(mask)).convert("L")
+    image.putpalette(b"".join(bytes.fromhex(color.removeprefix("#")) for color in colors))
+    file = BytesIO()
+    image.save(file, format="PNG")
+    return file.getvalue()
 
 
 def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:

@@ -1,0 +1,159 @@
+"""DICOM-SEG: a mask that other programs lay over the series it was made from.
+
+The only place where what a file says of a patient is copied: a DICOM-SEG belongs to its study, or it is none.
+"""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unet_playground.errors import refusal
+from unet_playground.images.dicom_file import has_pixels, read_tags
+from unet_playground.images.kinds import guarded
+from unet_playground.images.series import Stack, stack
+from unet_playground.images.volume_files import sorted_files
+from unet_playground.limits import Limits
+
+_NAME = "U-Net Playground"
+_NOTICE = "Research and teaching only; not for diagnosis"
+_SCHEME = "99UNETPLAYGROUND"
+_LONGEST_CODE, _LONGEST_TEXT = 16, 64
+# What the standard wants to be there, if only empty.
+_EXPECTED = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate"),
+    *("StudyTime", "ReferringPhysicianName"),
+)
+_IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+
+
+def write_segmentation(files: list[bytes], mask: NDArray[np.uint8], said: dict[str, Any], limits: Limits) -> bytes:
+    """A DICOM-SEG file that refers to a series, made in this very process; `to_dicom_seg` does it in another one.
+
+    Args:
+        files: Of the series; the list is emptied on the way.
+        mask: (slices, rows, columns) on the grid of the volume that the same files make; 0 is background.
+        said: `segments`, a label and a colour for 1, 2 ...; `version`, `weights` and `design`.
+        limits: That hold.
+
+    Raises:
+        UnreadableImage: The files make no volume, another grid than the mask's, or no place in the patient.
+    """
+    scans, _, _ = guarded("ZIP", sorted_files, files, limits)
+    return guarded("DICOM series", lambda scans, limits: _written(scans, mask, said, limits), scans, limits)
+
+
+def _written(scans: list[bytes], mask: NDArray[np.uint8], said: dict[str, Any], limits: Limits) -> bytes:
+    from pydicom import dcmread
+
+    tags, headers = [], {}
+    while scans:
+        data = scans.pop(0)
+        one = read_tags(data)
+        if has_pixels(one):
+            tags.append(one)
+            headers[id(one)] = dcmread(BytesIO(data), stop_before_pixels=True, force=True)
+    if not tags:
+        raise refusal(
+            "A DICOM-SEG refers to a DICOM series, and these files are none. Choose the files of the series and try "
+            "again.",
+            "DICOM-SEG 须引用 DICOM 序列，而这些文件不是。请选择该序列的文件后重试。",
+        )
+    made = stack(tags, limits)
+    if made.shape != mask.shape[::-1]:
+        given, wanted = (" x ".join(map(str, shape)) for shape in (made.shape, mask.shape[::-1]))
+        raise refusal(
+            f"This series is {given} voxels and the mask is {wanted}; they must be the same. Choose the series that "
+            "the mask was made from and try again.",
+            f"该序列为 {given} 体素，掩码为 {wanted}；两者应相同。请选择生成该掩码的序列后重试。",
+        )
+    if not made.oriented:
+        raise refusal(
+            "This series does not say where its slices lie in the patient, which a DICOM-SEG needs. Export the mask as "
+            "NIfTI or PNG.",
+            "该序列未说明切片在患者体内的位置，而 DICOM-SEG 需要此信息。请改为导出 NIfTI 或 PNG。",
+        )
+    _complete(list(headers.values()))
+    return _segmentation(*_sources(made, headers, mask), said)
+
+
+def _complete(headers: list[Any]) -> None:
+    """Give anonymised series what they lack: empty values, the file's own identifiers, and new ones for all slices."""
+    from highdicom import UID
+
+    made = {name: UID() for name in _IDENTIFIERS}
+    for header in headers:
+        for name in _EXPECTED:
+            header.setdefault(name, None)
+        for name in ("SOPClassUID", "SOPInstanceUID"):
+            if not header.get(name):
+                setattr(header, name, header.file_meta[f"MediaStorage{name}"].value)
+        for name in _IDENTIFIERS:
+            if not header.get(name):
+                setattr(header, name, made[name])
+
+
+def _sources(made: Stack, headers: dict[int, Any], mask: NDArray[np.uint8]) -> tuple[list[Any], NDArray[np.uint8]]:
+    """The files that are referred to, and the mask in their order."""
+    first = made.frames[0]
+    if first.index is None:
+        return [headers[id(frame.tags)] for frame in made.frames], mask
+    frames = np.zeros((int(first.tags.NumberOfFrames), *mask.shape[1:]), np.uint8)
+    frames[[frame.index or 0 for frame in made.frames]] = mask
+    return [headers[id(first.tags)]], frames
+
+
+def _segmentation(sources: list[Any], frames: NDArray[np.uint8], said: dict[str, Any]) -> bytes:
+    from highdicom import UID, AlgorithmIdentificationSequence
+    from highdicom.seg import Segmentation, SegmentationTypeValues
+    from pydicom.sr.codedict import codes
+
+    algorithm = AlgorithmIdentificationSequence(
+        name=_NAME,
+        family=codes.DCM.ArtificialIntelligence,
+        version=said["version"],
+        parameters={"weights": said["weights"], "design": said["design"]},
+    )
+    made = Segmentation(
+        source_images=sources,
+        pixel_array=frames,
+        segmentation_type=SegmentationTypeValues.BINARY,
+        segment_descriptions=[
+            _segment(number, algorithm, **segment) for number, segment in enumerate(said["segments"], start=1)
+        ],
+        series_instance_uid=UID(),
+        series_number=1,
+        sop_instance_uid=UID(),
+        instance_number=1,
+        manufacturer=_NAME,
+        manufacturer_model_name=_NAME,
+        software_versions=said["version"],
+        device_serial_number=said["weights"][:_LONGEST_TEXT],
+        omit_empty_frames=False,  # who opens it gets the whole grid back
+        content_label="UNET_PLAYGROUND",
+        content_description=_NOTICE,
+        series_description=_NOTICE,
+    )
+    file = BytesIO()
+    made.save_as(file)
+    return file.getvalue()
+
+
+def _segment(number: int, algorithm: Any, label: str, color: str) -> Any:
+    from highdicom.color import CIELabColor
+    from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
+    from highdicom.sr import CodedConcept
+    from pydicom.sr.codedict import codes
+
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=label[:_LONGEST_TEXT],
+        segmented_property_category=codes.SCT.AnatomicalStructure,
+        segmented_property_type=CodedConcept(
+            label.upper().replace(" ", "_")[:_LONGEST_CODE], _SCHEME, label[:_LONGEST_TEXT]
+        ),
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=algorithm,
+        display_color=CIELabColor.from_rgb(*bytes.fromhex(color.removeprefix("#"))),
+    )
