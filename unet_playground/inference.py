@@ -26,7 +26,6 @@ LARGEST_WHOLE = 1_100_000
 """Pixels of an image beyond which it is computed by tiles."""
 TILES = (768, 512, 384, 256)
 """Sides of tiles in pixels: the first whose activations are within the limit. All are multiples of every stride."""
-_OVERLAP, _STRIDE = 128, 64
 _PASS_BYTES, _PASS_MOST = 256_000_000, 16
 """Activations and images of one pass over several pictures; more at once is no faster."""
 _SMALLER = Text(
