@@ -78,7 +78,7 @@ def test_a_finer_grid_is_averaged_and_what_was_found_interpolated(model: UNet):
     values = _checkered(16, 18, 20)
     fine = values.repeat(2, 0).repeat(2, 1).repeat(2, 2)
     coarse, found = segment_cube(values, MM, model), segment_cube(fine, (0.5, 0.5, 0.5), model)
-    expected = ndimage.zoom(coarse, (1, 2, 2, 2), order=1, mode="nearest", grid_mode=True)
+    expected = np.asarray(ndimage.zoom(coarse, (1, 2, 2, 2), order=1, mode="nearest", grid_mode=True))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -107,7 +107,7 @@ def test_an_unseen_hippocampus_is_found_on_either_side(spacing: tuple[float, flo
     sample = split("hippocampus", data)["test"][0]
     values, labels = read_volume(sample.image).values, read_label_volume(sample.label)
     factors = [1 / each for each in spacing]
-    values, labels = ndimage.zoom(values, factors, order=1), ndimage.zoom(labels, factors, order=0)
+    values, labels = (np.asarray(ndimage.zoom(each, factors, order=n)) for each, n in ((values, 1), (labels, 0)))
     for mirrored in (False, True):
         if mirrored:
             values, labels = values[::-1], labels[::-1]
