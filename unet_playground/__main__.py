@@ -72,9 +72,15 @@ def build_parser() -> Parser:
 
     segment = _command(subparsers, looking.segment)
     _add_model(segment)
-    segment.add_argument("file", help="PNG, JPEG, TIFF, BMP, WebP, GIF, DICOM, NIfTI or NPY")
-    segment.add_argument("--out", required=True, help="PNG of class numbers, of the input's height and width")
-    segment.add_argument("--probability", help=".npy of float32 (classes, h, w)")
+    segment.add_argument("file", help="an image, or a volume: NIfTI, DICOM, or a folder or ZIP of a DICOM series")
+    segment.add_argument(
+        "--out",
+        required=True,
+        help="PNG of class numbers, of the image's sides; of volumes .nii.gz, .zip (PNG slices) or .dcm (SEG)",
+    )
+    segment.add_argument("--probability", help="of an image: .npy of float32 (classes, h, w)")
+    segment.add_argument("--measurements", help="of a volume: CSV of volumes, diameters and values")
+    segment.add_argument("--volume", type=int, default=0, help="which volume of a NIfTI file with several, from 0")
 
     export = _command(subparsers, exporting.export)
     _add_model(export)

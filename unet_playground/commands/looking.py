@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unet_playground import analysis, phantoms  # noqa: F401 - registers what `options` lists
 from unet_playground.analysis import Target, analyses
 from unet_playground.analysis.base import look
+from unet_playground.commands import volumes
 from unet_playground.commands.shared import chosen_design, model_facts, save, tell, write
 from unet_playground.cost import SLOW, times_classic
 from unet_playground.cost import cost as count
@@ -126,7 +127,9 @@ def cost(given: argparse.Namespace) -> None:
 
 
 def segment(given: argparse.Namespace) -> None:
-    """Write the mask of an image."""
+    """Write the mask of an image, or of a volume where the name of the output ends like one's."""
+    if volumes.is_for_volumes(given.out):
+        return volumes.segment(given)
     picture = read_image(given.file)
     model = load_model(given.task, chosen_design(given), given.weights)
     started = time.perf_counter()

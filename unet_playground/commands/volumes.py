@@ -1,0 +1,70 @@
+"""The command `segment` on volumes: a NIfTI file, a DICOM series, or a folder or ZIP of one."""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from unet_playground.commands.shared import chosen_design, model_facts, tell, write
+from unet_playground.images.volumes import Volume, open_volume
+from unet_playground.inference import load_model
+from unet_playground.tasks import tasks
+from unet_playground.volumes.measuring import measure, to_csv
+from unet_playground.volumes.segmenting import VolumeSegmentation, segment_volume
+from unet_playground.volumes.writing import to_dicom_seg, to_nifti, to_pngs
+
+Write = Callable[[VolumeSegmentation, Volume, argparse.Namespace], bytes]
+
+
+def _nifti(found: VolumeSegmentation, volume: Volume, given: argparse.Namespace) -> bytes:
+    return to_nifti(found.mask, volume, about=found.origin.sha256)
+
+
+def _pngs(found: VolumeSegmentation, volume: Volume, given: argparse.Namespace) -> bytes:
+    return to_pngs(found.mask, volume, [label.color for label in tasks[given.task].make.labels])
+
+
+def _dicom(found: VolumeSegmentation, volume: Volume, given: argparse.Namespace) -> bytes:
+    labels, link = tasks[given.task].make.labels, found.design.to_link()
+    return to_dicom_seg(found.mask, [given.file], labels, weights=found.origin.sha256, design=link, volume=volume)
+
+
+KINDS: dict[str, Write] = {".nii.gz": _nifti, ".zip": _pngs, ".dcm": _dicom}
+"""What a mask of a volume is written as, by the end of the name."""
+
+
+def is_for_volumes(out: str) -> bool:
+    """Whether a name asks for the mask of a volume."""
+    return out.lower().endswith(tuple(KINDS))
+
+
+def segment(given: argparse.Namespace) -> None:
+    """Write the mask of a volume on the volume's own grid, and what it measures."""
+    from tqdm import tqdm
+
+    volume = open_volume([given.file], given.volume)
+    model = load_model(given.task, chosen_design(given), given.weights)
+    started = time.perf_counter()
+    with tqdm(unit="slice", disable=None) as bar:
+
+        def progress(done: int, slices: int) -> None:
+            bar.total = slices
+            bar.update(done - bar.n)
+
+        found = segment_volume(volume, model, progress=progress)
+    seconds = time.perf_counter() - started
+    labels, name = tasks[given.task].make.labels, given.out.lower()
+    content = next(kind for end, kind in KINDS.items() if name.endswith(end))(found, volume, given)
+    write(Path(given.out), content)
+    if given.measurements:
+        write(Path(given.measurements), to_csv(measure(volume, found.mask, labels, found=found)).encode())
+    voxels = {label.title.en: int((found.mask == number).sum()) for number, label in enumerate(labels)}
+    answer = {
+        **model_facts(given, model),
+        "classes": [label.title.en for label in labels],
+        "voxels": voxels,
+        "notes": [note.en for note in (*volume.notes, *found.notes)],
+        "seconds": round(seconds, 4),
+    }
+    shares = ", ".join(f"{name} {count / found.mask.size:.1%}" for name, count in voxels.items())
+    tell(given, answer, f"{given.out}: {shares} ({found.origin.weights} weights, {seconds:.2f} s)")
