@@ -181,10 +181,18 @@ def test_other_files_among_them_are_passed_over() -> None:
     report.SeriesInstanceUID = generate_uid()
     inside = packed({"more.dcm": _files()[0]})
     files = {f"series/{number}": one for number, one in enumerate(_files())}
-    others = {"series/": b"", "DICOMDIR": file(report), "readme.txt": b"PHISENTINEL", "inside.zip": inside, "x": b""}
+    mask = file(slices(PATIENT, PLACE, Modality="SEG")[0])
+    others = {
+        "series/": b"",
+        "DICOMDIR": file(report),
+        "mask": mask,
+        "readme.txt": b"PHISENTINEL",
+        "inside.zip": inside,
+        "x": b"",
+    }
     volume = open_volume([packed(files | others)])
     assert np.array_equal(volume.canonical(), PATIENT)
-    assert [note.en for note in volume.notes] == ["4 files without a slice were passed over."]
+    assert [note.en for note in volume.notes] == ["5 files without a slice were passed over."]
     for alone in (packed(others), packed({}), packed({"inside.zip": inside}), file(report)):
         assert "There is no volume in these files" in _said([alone])
 
