@@ -27,7 +27,7 @@ def test_a_mask_and_its_measurements_are_written(scan: Path, capsys: pytest.Capt
     given = ["--json", "segment", str(scan), *SMALL, "--out", str(out), "--measurements", str(table)]
     assert main(given) == 0
     said = json.loads(capsys.readouterr().out)
-    mask, own = nibabel.nifti1.load(out), nibabel.nifti1.load(scan)
+    mask, own = (nibabel.Nifti1Image.from_filename(str(path)) for path in (out, scan))
     np.testing.assert_array_equal(mask.affine, own.affine)
     found = np.asanyarray(mask.dataobj)
     assert found.dtype == np.uint8 and found.shape == (12, 9, 7)
