@@ -70,7 +70,19 @@ def build_parser() -> Parser:
         "--point", type=int, nargs="+", metavar="N", help="its pixel, in its own pixels (default: middle)"
     )
 
-    segment = _command(subparsers, looking.segment)
+    _add_segment(_command(subparsers, looking.segment))
+
+    export = _command(subparsers, exporting.export)
+    _add_model(export)
+    export.add_argument("--to", "--out", required=True, metavar="FILE", help="name ending with .zip, .onnx or .json")
+
+    _add_explain(_command(subparsers, looking.explain))
+    _add_training(subparsers)
+    _add_measured(subparsers)
+    return parser
+
+
+def _add_segment(segment: Parser) -> None:
     _add_model(segment)
     segment.add_argument("file", help="an image, or a volume: NIfTI, DICOM, or a folder or ZIP of a DICOM series")
     segment.add_argument(
@@ -81,15 +93,6 @@ def build_parser() -> Parser:
     segment.add_argument("--probability", help="of an image: .npy of float32 (classes, h, w)")
     segment.add_argument("--measurements", help="of a volume: CSV of volumes, diameters and values")
     segment.add_argument("--volume", type=int, default=0, help="which volume of a NIfTI file with several, from 0")
-
-    export = _command(subparsers, exporting.export)
-    _add_model(export)
-    export.add_argument("--to", "--out", required=True, metavar="FILE", help="name ending with .zip, .onnx or .json")
-
-    _add_explain(_command(subparsers, looking.explain))
-    _add_training(subparsers)
-    _add_measured(subparsers)
-    return parser
 
 
 def _add_explain(explain: Parser) -> None:
