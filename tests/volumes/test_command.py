@@ -24,7 +24,7 @@ def scan(tmp_path: Path) -> Path:
 
 def test_a_mask_and_its_measurements_are_written(scan: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     out, table = tmp_path / "mask.nii.gz", tmp_path / "table.csv"
-    given = ["--json", "segment", str(scan), *SMALL, "--out", str(out), "--measurements", str(table)]
+    given = ["segment", str(scan), *SMALL, "--out", str(out), "--measurements", str(table), "--json"]
     assert main(given) == 0
     said = json.loads(capsys.readouterr().out)
     mask, own = (nibabel.Nifti1Image.from_filename(str(path)) for path in (out, scan))
