@@ -38,9 +38,9 @@ class Hippocampus(Task):
         pixel=1.0,
         mirrored=True,
         note=Text(
-            "Networks were trained on MR boxes of about 36 x 50 x 35 mm around one hippocampus; in a whole head they "
-            "find it less surely.",
-            "网络以单侧海马体周围约 36×50×35 毫米的 MR 体数据训练；在整个头部中结果较不可靠。",
+            "Networks learned from MR boxes of about 36 x 50 x 35 mm around one hippocampus; what they mark far from a "
+            "hippocampus means nothing.",
+            "网络只学习过单侧海马体周围约 36×50×35 毫米的 MR 区域；远离海马体处的标记没有意义。",
         ),
     )
     labels = (

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.errors import Text, refusal
+from unet_playground.errors import refusal
 from unet_playground.images.volumes import plane
 from unet_playground.inference import computed, spans, task_of
 from unet_playground.model import UNet
@@ -18,12 +18,6 @@ BLOCK, OVERLAP = 64, 16
 """Voxels along the sides of a block, and over which two blocks are blended; multiples of the strides to depth 4."""
 LARGEST = 320
 """Millimetres along the longest side of a volume; a head has less."""
-KNOWN = Text(
-    "The network learned from boxes of about 36 x 50 x 35 mm around one hippocampus; what it marks far from a "
-    "hippocampus means nothing.",
-    "网络只学习过单侧海马体周围约 36×50×35 毫米的区域；远离海马体处的标记没有意义。",
-)
-"""What must be said of every larger volume."""
 
 
 def segment_cube(
@@ -36,7 +30,7 @@ def segment_cube(
 
     The volume is resampled to the 1 mm of the training volumes. Up to `BLOCK` mm a side it is computed whole, else in
     blocks that overlap and are blended. Every block is stretched to its own brightness, as every training volume is:
-    those are boxes of about 36 x 50 x 35 mm around one hippocampus, and the network knows nothing else (`KNOWN`).
+    those are boxes of about 36 x 50 x 35 mm around one hippocampus, and the network knows nothing else.
 
     Args:
         values: (x, y, z), growing towards the patient's right, front and head, as `Volume.canonical` gives them.
