@@ -1,0 +1,210 @@
+"""The room Volume: a volume in three planes, what designs make of it, corrected by hand, measured and taken home."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from unet_playground.analysis.watch import Watch, stream
+from unet_playground.errors import PlaygroundError, Text
+from unet_playground.limits import Limits
+from unet_playground.model import UNet
+from unet_playground.registry import Chinese
+from unet_playground.tasks import tasks
+from unet_playground.ui import panels
+from unet_playground.ui import volume_texts as words
+from unet_playground.ui.component import component
+from unet_playground.ui.findings import headings, labels_of, mask_file, segmentation, slices
+from unet_playground.ui.requests import given
+from unet_playground.ui.rooms.base import Room, Updates, rooms
+from unet_playground.ui.rooms.export import Download
+from unet_playground.ui.scene import Superseded, equal_weights, trained
+from unet_playground.ui.study import Desk, Reading, Study, of_example, of_upload, packed, remarks, windows
+from unet_playground.volumes.segmenting import segment_volume
+
+if TYPE_CHECKING:
+    from unet_playground.ui.bench import Bench
+    from unet_playground.ui.layout import Layout
+    from unet_playground.ui.page import Page
+
+PAUSE = 0.3
+"""Seconds between two words on how far it is."""
+LANE = {"concurrency_id": "volume", "concurrency_limit": 1}
+
+
+@rooms.register("volume", title="Volume", zh=Chinese("体数据", "三个平面中的体数据：分割、手动修正、测量与导出。"))
+class VolumeRoom(Room):
+    """A volume in three planes: segmented, corrected by hand, measured, exported."""
+
+    def __init__(self, page: "Layout"):
+        super().__init__(page)
+        self.desk = gr.State(Desk())
+        with gr.Column(elem_classes="volume-room", min_width=0):
+            with gr.Row(elem_classes="controls"):
+                self.upload = gr.UploadButton(self._say(words.OPEN), file_count="multiple", size="sm", min_width=60)
+                self.sample = gr.Button(self._say(words.SAMPLE), size="sm", min_width=60)
+                offered = [(self._say(one.title), one.id) for one in tasks.entries() if one.make.scan]
+                first = offered[0][1]
+                self.task = gr.Radio(
+                    offered, value=first, label=self._say(words.NETWORK), elem_classes="method", min_width=60
+                )
+                self.start = gr.Button(
+                    self._say(words.SEGMENT), variant="primary", size="sm", min_width=60, interactive=False
+                )
+                self.halt = gr.Button(self._say(words.STOP), size="sm", min_width=60, interactive=False)
+            self.line = gr.HTML(panels.line(words.IDLE, self.language), padding=False)
+            self.view = component("volume", self._value(None))
+            self.table = gr.HTML("", padding=False)
+            with gr.Row(elem_classes="files", visible=False) as self.files:
+                self.which = gr.Radio(
+                    ["A"], value="A", label=self._say(words.WHICH), visible=False, elem_classes="method"
+                )
+                self.made = {id: Download(f"volume-{id}", self._say(title)) for id, title in words.FILES.items()}
+                several = {"file_count": "multiple", "visible": Limits.from_environment().files > 1}
+                self.seg = Download("volume-seg", gr.UploadButton(self._say(words.SEG), size="sm", **several))
+
+    def connect(self, page: "Page") -> None:
+        """What takes long has a lane of its own, so that nobody's pictures wait for it."""
+        lane, quick = {**page.slow, **LANE}, {**page.slow, "concurrency_id": "quick"}
+        shown = [self.line, self.view, self.table, self.files, self.which, self.start, self.halt]
+        self.upload.upload(self._upload, [self.desk, self.upload], shown, **lane)
+        self.sample.click(self._sample, self.desk, shown, **lane)
+        self.start.click(self._segment, [self.desk, page.bench, self.task], shown, **lane)
+        self.halt.click(self._stop, self.desk, self.halt, **quick)
+        self.view.input(self._correct, self.desk, shown, **lane)
+        makers = {"nifti": mask_file, "pngs": slices}
+        for id, download in self.made.items():
+            download.connect(makers[id], [self.desk, self.which], self.line, self.language, lane)
+        self.seg.connect(segmentation, [self.desk, self.which, self.seg.button], self.line, self.language, lane)
+
+    def _sample(self, desk: Desk) -> Iterator[Updates]:
+        yield from self._opening(desk, of_example)
+
+    def _upload(self, desk: Desk, paths: list[str]) -> Iterator[Updates]:
+        yield from self._opening(desk, partial(of_upload, paths))
+
+    def _opening(self, desk: Desk, make: Callable[[], Study]) -> Iterator[Updates]:
+        """Another volume; what is wrong with it is said, and the old one stays."""
+        yield {self.line: panels.line(words.READING, self.language)}
+        try:
+            study = make()
+            desk.take(study)
+            yield self._laid(study)
+        except PlaygroundError as error:
+            yield {self.line: panels.message(error.text, self.language)}
+
+    def _segment(self, desk: Desk, bench: "Bench", task: str) -> Iterator[Updates]:
+        """Every design of the bench reads the volume, slice by slice; the last words are the masks."""
+        desk.stopped = False
+        try:
+            study, readings = desk.open, {}
+            weights = equal_weights(task, bench.designs)
+            for name, design in zip("AB", bench.designs, strict=False):
+                model = trained(task, design, weights)
+                if model is None:
+                    untrained = panels.untrained(task)
+                    raise PlaygroundError(untrained.en, untrained.zh)
+                for final, told in stream(partial(_read, study, model), partial(_go_on, desk)):
+                    if final:
+                        readings[name] = Reading(told.mask, model, told)
+                    else:
+                        yield self._busy(name, *told)
+            desk.study = study.read_by(task, readings)
+            yield self._laid(desk.study)
+        except Superseded:
+            yield {self.line: panels.line(words.STOPPED, self.language), **self._buttons(desk.study)}
+        except PlaygroundError as error:
+            yield {self.line: panels.message(error.text, self.language), **self._buttons(desk.study)}
+
+    def _busy(self, name: str, done: int, slices: int) -> Updates:
+        said = words.PROGRESS.format(name=name, done=done, slices=slices)
+        bar = f'<progress max="{slices}" value="{done}" aria-label="{escape(said.within(self.language))}"></progress>'
+        told = panels.line(said, self.language) + bar
+        return {self.line: told, self.start: gr.Button(interactive=False), self.halt: gr.Button(interactive=True)}
+
+    def _stop(self, desk: Desk) -> Updates:
+        desk.stopped = True
+        return {self.halt: gr.Button(interactive=False)}
+
+    def _correct(self, desk: Desk, event: gr.EventData) -> Iterator[Updates]:
+        """The browser hands back a mask that a hand has corrected: it is measured."""
+        sent = given(event)
+        try:
+            study, name, mask = desk.open, sent.get("design"), sent.get("mask")
+            known = (sent.get("volume"), sent.get("run")) == (study.id, study.run)
+            if known and isinstance(name, str) and name in study.readings and isinstance(mask, str):
+                desk.study = study.corrected(name, mask, len(tasks[study.task].make.labels))
+                yield {self.table: headings(desk.study, self.language), self.line: self._told(desk.study)}
+        except PlaygroundError as error:
+            yield {self.line: panels.message(error.text, self.language)}
+
+    def _laid(self, study: Study) -> Updates:
+        """A volume with what there is of it."""
+        names = [*study.readings]
+        return {
+            self.line: self._told(study),
+            self.view: self._value(study),
+            self.table: headings(study, self.language),
+            self.files: gr.Row(visible=bool(names)),
+            self.which: gr.Radio(names or ["A"], value="A", visible=len(names) > 1),
+            **self._buttons(study),
+        }
+
+    def _buttons(self, study: Study | None) -> Updates:
+        return {self.start: gr.Button(interactive=study is not None), self.halt: gr.Button(interactive=False)}
+
+    def _told(self, study: Study) -> str:
+        """The volume's size, and what is to be known of it and of its masks."""
+        volume, notes = study.volume, [note for one in study.readings.values() for note in one.result.notes]
+        text = words.SIZE if volume.spaced else words.UNSIZED
+        shape, spacing = (" × ".join(f"{one:.4g}" for one in row) for row in (volume.values.shape, volume.spacing))
+        said = " ".join(dict.fromkeys(note.within(self.language) for note in notes))
+        return panels.line(text.format(shape=shape, spacing=spacing, notes=said), self.language)
+
+    def _value(self, study: Study | None) -> dict[str, Any]:
+        """What the browser draws."""
+        said = {name: text.within(self.language) for name, text in words.WORDS.items()}
+        if study is None:
+            return {"words": said, "volume": None, "masks": {}, "labels": [], "run": ""}
+        labels = labels_of(study)[1:] if study.task else ()
+        return {
+            "words": said,
+            "volume": {
+                "id": study.id,
+                "url": f"gradio_api/file={study.picture}",
+                "units": study.volume.units,
+                "spaced": study.volume.spaced,
+                "oriented": study.volume.oriented,
+                "editable": study.editable,
+                "presets": windows(study.volume, self.language),
+                "notes": " ".join(remarks(study.volume, self.language)),
+            },
+            "masks": {name: packed(one.mask, study.volume) for name, one in study.readings.items()},
+            "labels": [{"title": one.title.within(self.language), "color": one.color} for one in labels],
+            "run": study.run,
+        }
+
+    def _say(self, text: Text) -> str:
+        return text.within(self.language)
+
+
+def _read(study: Study, model: UNet, watch: Watch) -> Any:
+    """What a model makes of a volume; says how far it is."""
+    said = 0.0
+
+    def progress(done: int, slices: int) -> None:
+        nonlocal said
+        watch.between()
+        if time.monotonic() > said + PAUSE:
+            watch.show((done, slices))
+            said = time.monotonic()
+
+    return segment_volume(study.volume, model, progress=progress)
+
+
+def _go_on(desk: Desk) -> None:
+    if desk.stopped:
+        raise Superseded
