@@ -130,6 +130,7 @@ def _segmentation(sources: list[Any], frames: NDArray[np.uint8], said: dict[str,
         manufacturer_model_name=_NAME,
         software_versions=said["version"],
         device_serial_number=said["weights"][:_LONGEST_TEXT],
+        omit_empty_frames=False,  # who opens it gets the whole grid back
         content_label="UNET_PLAYGROUND",
         content_description=_NOTICE,
         series_description=_NOTICE,
