@@ -185,6 +185,13 @@ def _marks(page: Page, plane: int) -> dict[str, str]:
     }
 
 
+def _millilitres(page: Page) -> float:
+    """The volume of the first class in the table."""
+    cells = page.locator("#room-volume section.reading tbody tr").first.locator("td").all_text_contents()
+    heads = page.locator("#room-volume section.reading thead th").all_text_contents()
+    return float(cells[next(at for at, head in enumerate(heads) if "ml" in head)])
+
+
 def _saved(page: Page, name: str, path: Path) -> Path:
     """What a button of the room has the browser save."""
     with page.expect_download(timeout=PATIENCE) as found:
@@ -231,7 +238,7 @@ def test_a_volume_is_segmented_looked_at_corrected_measured_and_taken_home(room:
     assert (pixels(room, AXIAL) == laid).all()
     room.locator(".volume select").first.select_option("bone")
     assert (pixels(room, AXIAL) != laid).mean() > 0.2
-    whole = _painted(room)
+    whole, volume = _painted(room), _millilitres(room)
     tool(room, "brush").click()
     drag(room, AXIAL, (0.7, 0.4), (0.8, 0.4))
     more = _painted(room)
@@ -244,6 +251,7 @@ def test_a_volume_is_segmented_looked_at_corrected_measured_and_taken_home(room:
     assert left < whole
     room.locator(".volume .send").click()
     expect(room.locator("#room-volume .reading")).to_contain_text("corrected by hand")
+    assert _millilitres(room) == pytest.approx(volume * left / whole, rel=0.01)
     home = _saved(room, "Mask", tmp_path / "mask.nii.gz")
     made, source = nibabel.load(home), nibabel.load(EXAMPLE)
     assert np.array_equal(made.affine, source.affine) and made.shape == source.shape

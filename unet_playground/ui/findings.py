@@ -1,21 +1,24 @@
 """What is said and taken home of a volume that designs have read."""
 
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
 from unet_playground.errors import PlaygroundError
-from unet_playground.tasks import Label, tasks
+from unet_playground.ui import panels
 from unet_playground.ui import volume_texts as words
 from unet_playground.ui.rooms.export import File
 from unet_playground.ui.study import Desk, Reading, Study
+from unet_playground.volumes.measuring import Measured, Table, to_csv
 from unet_playground.volumes.writing import to_dicom_seg, to_nifti, to_pngs
 
+LISTED = 5
+"""Objects of a class that the page lists."""
 
-def headings(study: Study, language: str) -> str:
-    """What made every mask; a corrected one says so."""
-    return "".join(
-        f'<h3 class="reading">{escape(_made(name, one, language))}</h3>' for name, one in study.readings.items()
-    )
+
+def tables(study: Study, language: str) -> str:
+    """The measurements of every reading; a corrected one says so."""
+    return "".join(_section(name, one, language) for name, one in study.readings.items())
 
 
 def mask_file(desk: Desk, which: str) -> File:
@@ -27,22 +30,30 @@ def mask_file(desk: Desk, which: str) -> File:
 def slices(desk: Desk, which: str) -> File:
     """Every slice of the mask as a picture, in a zip."""
     study, one = _read(desk, which)
-    return _named(one, "slices.zip"), to_pngs(one.mask, study.volume, [label.color for label in labels_of(study)])
+    return _named(one, "slices.zip"), to_pngs(one.mask, study.volume, [label.color for label in study.labels])
 
 
-def labels_of(study: Study) -> tuple[Label, ...]:
-    """The classes of its readings, background first."""
-    return tasks[study.task].make.labels
+def numbers(desk: Desk, which: str) -> File:
+    """The measurements as CSV."""
+    _, one = _read(desk, which)
+    return _named(one, "measurements.csv"), to_csv(one.table).encode()
 
 
-def _made(name: str, one: Reading, language: str) -> str:
-    return (words.EDITED if one.edited else words.MADE).format(name=name).within(language)
+def segmentation(desk: Desk, which: str, series: list[str]) -> File:
+    """The mask as DICOM-SEG of the series it was made of, which is given again: read once and removed."""
+    study, one = _read(desk, which)
+    try:
+        known = {"weights": one.found.origin.sha256, "design": one.found.design.to_link(), "volume": study.volume}
+        made = to_dicom_seg(one.mask, series, study.labels, **known)
+    finally:
+        for path in series:
+            Path(path).unlink(missing_ok=True)
+    return _named(one, "segmentation.dcm"), made
 
 
 def about(one: Reading) -> str:
-    """The hash of the weights; said that a hand was at work where it was."""
-    sha256 = one.model.origin.sha256[:12] if one.model.origin else ""
-    return f"{sha256} edited" if one.edited else sha256
+    """The hash of the weights, and that a hand was at work where it was."""
+    return f"{one.found.origin.sha256[:12]}{' edited' if one.edited else ''}"
 
 
 def _named(one: Reading, name: str) -> str:
@@ -56,14 +67,52 @@ def _read(desk: Desk, which: str) -> tuple[Study, Reading]:
     return study, study.readings[which]
 
 
-def segmentation(desk: Desk, which: str, series: list[str]) -> File:
-    """The mask as DICOM-SEG of the series it was made of, which is given again: read once and removed."""
-    study, one = _read(desk, which)
-    try:
-        weights = one.model.origin.sha256 if one.model.origin else ""
-        known = {"weights": weights, "design": one.design.to_link(), "volume": study.volume}
-        made = to_dicom_seg(one.mask, series, labels_of(study), **known)
-    finally:
-        for path in series:
-            Path(path).unlink(missing_ok=True)
-    return _named(one, "segmentation.dcm"), made
+def _section(name: str, one: Reading, language: str) -> str:
+    """The table of a reading: every class, its largest objects, and how sure its volume is."""
+    title = (words.EDITED if one.edited else words.MADE).format(name=name).within(language)
+    head = "".join(f"<th>{escape(text.within(language))}</th>" for text in words.COLUMNS.values())
+    rows = [row for row in one.table.rows if row.number <= LISTED and (row.number == 0 or row.components != 1)]
+    body = "".join(_row(row, one.table, language) for row in rows)
+    left = len([row for row in one.table.rows if row.number > LISTED])
+    more = panels.line(words.MORE.format(count=left), language) if left else ""
+    return (
+        f'<section class="reading" data-design="{name}"><h3>{escape(title)}</h3><div class="wide" tabindex="0">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"{more}{''.join(_doubts(one.table, language))}</section>"
+    )
+
+
+def _row(row: Measured, table: Table, language: str) -> str:
+    """A class, or one of its objects."""
+    title = row.title.within(language)
+    name = words.OBJECT.format(number=row.number).within(language) if row.number else title
+    cells = "".join(f"<td>{escape(cell)}</td>" for cell in _cells(row, table))
+    return f'<tr class="{"object" if row.number else "class"}"><th>{escape(name)}</th>{cells}</tr>'
+
+
+def _cells(row: Measured, table: Table) -> Iterator[str]:
+    volume, area, length = ("ml", "mm²", "mm") if table.spaced else ("", "px", "px")
+    size, values, units = row.size, row.values, table.units or ""
+    yield "" if row.number else str(row.components)
+    yield f"{size.volume:.4g} {volume}"
+    yield f"{size.area:.4g} {area}"
+    yield f"{size.diameters.longest:.1f} × {size.diameters.across:.1f} {length}"
+    yield f"{values.mean:.1f} ± {values.sd:.1f} {units}" if values else ""
+    yield f"{values.low:.4g} – {values.high:.4g} {units}" if values else ""
+    yield ", ".join(f"{one:.1f}" for one in row.centroid) if row.centroid else ""
+    yield f"{row.voxels:,}"
+
+
+def _doubts(table: Table, language: str) -> Iterator[str]:
+    """How far the volume of every class goes with what could as well have been chosen."""
+    volume = "ml" if table.spaced else ""
+    for row in table.rows:
+        if row.doubts:
+            ranges = " · ".join(
+                words.RANGE.format(
+                    low=f"{low:.4g}", high=f"{high:.4g} {volume}", source=one.source.within(language)
+                ).within(language)
+                for one in row.doubts
+                for low, high in [one.volume]
+            )
+            yield panels.line(f"{row.title.within(language)}, {words.DOUBTS.within(language)}: {ranges}", language)

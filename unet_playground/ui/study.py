@@ -16,11 +16,13 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 from numpy.typing import NDArray
 
-from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError, Text, refusal
 from unet_playground.examples import FOLDER
 from unet_playground.images.volumes import Volume, open_volume
 from unet_playground.model import UNet
+from unet_playground.tasks import Label, tasks
+from unet_playground.volumes.measuring import Table, measure
+from unet_playground.volumes.segmenting import VolumeSegmentation
 from unet_playground.volumes.writing import to_nifti
 
 KEPT = 4
@@ -28,6 +30,12 @@ KEPT = 4
 LARGEST_SHOWN = 120_000_000
 """Bytes of a volume beyond which a coarser one is shown."""
 EXAMPLE = FOLDER / "volumes" / "trunk.nii.gz"
+SOURCE = Text(
+    "CT of a trunk, 3 mm voxels: TotalSegmentator 2.18.0 on PyPI (tests/reference_files/example_ct_sm.nii.gz), "
+    "Apache-2.0, unchanged.",
+    "躯干 CT，3 mm 体素：PyPI 上的 TotalSegmentator 2.18.0（tests/reference_files/example_ct_sm.nii.gz），Apache-2.0，"
+    "未作改动。",
+)
 AUTOMATIC = Text("automatic", "自动")
 PRESETS = (
     (Text("soft tissue", "软组织"), 400, 40),
@@ -56,19 +64,22 @@ class Reading:
     Attributes:
         mask: uint8 (i, j, k), class numbers.
         model: Which made it.
-        result: All that it said.
+        found: All that it said.
+        table: What the mask measures.
+        views: What the model said of other views of the volume.
         edited: Whether a hand has corrected the mask.
     """
 
     mask: NDArray[np.uint8]
     model: UNet
-    result: Any
+    found: VolumeSegmentation
+    table: Table
+    views: tuple[VolumeSegmentation, ...] = ()
     edited: bool = False
 
-    @property
-    def design(self) -> Design:
-        """The parts of the model."""
-        return self.model.design
+
+Answers = tuple[UNet, VolumeSegmentation, tuple[VolumeSegmentation, ...]]
+"""A model, what it says of a volume, and what it says of other views of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +93,7 @@ class Study:
         readings: `A` and, where two designs were compared, `B`.
         id: Of the volume.
         run: Of the readings; empty before the first.
+        source: Where the volume comes from; None for a visitor's own.
     """
 
     volume: Volume
@@ -90,29 +102,42 @@ class Study:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     id: str = field(default_factory=lambda: token_hex(8))
     run: str = ""
+    source: Text | None = None
 
     @property
     def editable(self) -> bool:
         """Whether it is shown voxel by voxel, so that a hand can correct its masks."""
         return steps(self.volume) == (1, 1, 1)
 
-    def read_by(self, task: str, readings: Mapping[str, Reading]) -> "Study":
-        """The same volume with other readings."""
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The classes of its readings, background first."""
+        return tasks[self.task].make.labels if self.task else ()
+
+    def read_by(self, task: str, answers: Mapping[str, Answers]) -> "Study":
+        """The same volume with what models say of it, measured."""
+        labels, readings = tasks[task].make.labels, {}
+        for name, (model, found, views) in answers.items():
+            others = [one[1] for other, one in answers.items() if other != name]
+            table = measure(self.volume, found.mask, labels, found=found, views=views, designs=others)
+            readings[name] = Reading(found.mask, model, found, table, views)
         return replace(self, task=task, readings=readings, run=token_hex(8))
 
-    def corrected(self, name: str, text: str, classes: int) -> "Study":
+    def corrected(self, name: str, text: str) -> "Study":
         """The same readings, one of them as a hand corrected it.
 
         Args:
             name: Of the reading.
             text: As `packed` packs a mask.
-            classes: Of the task.
 
         Raises:
             PlaygroundError: It is no mask of this volume.
         """
-        mask = unpacked(text, self.volume, classes)
-        changed = replace(self.readings[name], mask=mask, edited=True)
+        mask, own = unpacked(text, self.volume, len(self.labels)), self.readings[name]
+        others = [one.found for other, one in self.readings.items() if other != name]
+        said = {"found": own.found, "views": own.views, "designs": others, "edited": True}
+        table = measure(self.volume, mask, self.labels, **said)
+        changed = replace(own, mask=mask, table=table, edited=True)
         return replace(self, readings={**self.readings, name: changed})
 
 
@@ -151,7 +176,7 @@ class Desk:
 
 def of_example() -> Study:
     """The shipped CT, whose numbers are known to be HU."""
-    return study_of(replace(open_volume([EXAMPLE]), units="HU"))
+    return study_of(replace(open_volume([EXAMPLE]), units="HU"), SOURCE)
 
 
 def of_upload(paths: list[str]) -> Study:
@@ -167,11 +192,12 @@ def of_upload(paths: list[str]) -> Study:
             Path(path).unlink(missing_ok=True)
 
 
-def study_of(volume: Volume) -> Study:
+def study_of(volume: Volume, source: Text | None = None) -> Study:
     """A volume with the file that the browser draws, which lies in the store until that is swept."""
     seen = shown(volume)
     content = to_nifti(drawable(seen.values), seen)
-    return Study(volume, save_bytes_to_cache(content, f"{token_hex(16)}.nii.gz", get_upload_folder()))
+    place = save_bytes_to_cache(content, f"{token_hex(16)}.nii.gz", get_upload_folder())
+    return Study(volume, place, source=source)
 
 
 def steps(volume: Volume) -> tuple[int, int, int]:

@@ -35,7 +35,7 @@ WORDS = {
     "size": Text("Size", "大小"),
     "undo": Text("Undo", "撤销"),
     "clear": Text("Clear lengths", "清除测量"),
-    "send": Text("Take the correction", "采用修正结果"),
+    "send": Text("Measure the correction", "测量修正结果"),
     "voxel": Text("voxel", "体素"),
     "unitless": Text("(unit unknown)", "（单位未知）"),
     "gone": Text("The volume could not be loaded; open it again.", "无法载入体数据；请重新打开。"),
@@ -60,6 +60,7 @@ WORDS = {
 OPEN = Text("Open a volume (NIfTI, DICOM files, zip)", "打开体数据（NIfTI、DICOM 文件、zip）")
 SAMPLE = Text("Example: CT of a trunk", "示例：躯干 CT")
 NETWORK = Text("Network for", "网络用于")
+VIEWS = Text("also in other views (six times as long)", "同时以其他视角判读（耗时约六倍）")
 SEGMENT, STOP = Text("Segment", "分割"), Text("Stop", "停止")
 IDLE = Text(
     "Open a volume of your own or the example. It is read once and not kept; the present design segments it.",
@@ -67,6 +68,7 @@ IDLE = Text(
 )
 READING = Text("Reading …", "正在读取……")
 PROGRESS = Text("Design {name}: slice {done} of {slices}", "设计 {name}：第 {done}/{slices} 片")
+MEASURING = Text("Measuring …", "正在测量……")
 STOPPED = Text("Stopped; nothing was changed.", "已停止；未作更改。")
 NONE_YET = Text("Segment the volume first.", "请先分割体数据。")
 SIZE = Text("{shape} voxels of {spacing} mm. {notes}", "{shape} 体素，每个 {spacing} mm。{notes}")
@@ -77,5 +79,22 @@ WHICH = Text("Files of design", "导出哪个设计")
 FILES = {
     "nifti": Text("Mask (.nii.gz)", "掩膜（.nii.gz）"),
     "pngs": Text("Slices (.zip of PNG)", "切片（PNG，.zip）"),
+    "csv": Text("Numbers (.csv)", "数值（.csv）"),
 }
 SEG = Text("DICOM-SEG: give the series again", "DICOM-SEG：请再次提供序列")
+OBJECT = Text("object {number}", "对象 {number}")
+RANGE = Text("{low} to {high}: {source}", "{low} 至 {high}：{source}")
+MORE = Text("{count} smaller objects are in the CSV.", "另有 {count} 个较小的对象，见 CSV。")
+COLUMNS = {
+    "class": Text("Class", "类别"),
+    "components": Text("Objects", "对象数"),
+    "volume": Text("Volume", "体积"),
+    "area": Text("Largest axial area", "最大轴位面积"),
+    "diameters": Text("Longest × across", "最长径 × 垂直径"),
+    "mean": Text("Mean ± SD", "均值 ± 标准差"),
+    "span": Text("Min to max", "最小至最大"),
+    "centroid": Text("Centroid R, A, S", "质心 R、A、S"),
+    "voxels": Text("Voxels", "体素数"),
+}
+"""What is measured, by column."""
+DOUBTS = Text("Volume, if other things had been chosen", "若作其他选择，体积为")

@@ -17,13 +17,13 @@ from unet_playground.tasks import tasks
 from unet_playground.ui import panels
 from unet_playground.ui import volume_texts as words
 from unet_playground.ui.component import component
-from unet_playground.ui.findings import headings, labels_of, mask_file, segmentation, slices
+from unet_playground.ui.findings import mask_file, numbers, segmentation, slices, tables
 from unet_playground.ui.requests import given
 from unet_playground.ui.rooms.base import Room, Updates, rooms
 from unet_playground.ui.rooms.export import Download
 from unet_playground.ui.scene import Superseded, equal_weights, trained
-from unet_playground.ui.study import Desk, Reading, Study, of_example, of_upload, packed, remarks, windows
-from unet_playground.volumes.segmenting import segment_volume
+from unet_playground.ui.study import Answers, Desk, Study, of_example, of_upload, packed, remarks, windows
+from unet_playground.volumes.segmenting import AS_IT_IS, scan_of, segment_volume, views_of
 
 if TYPE_CHECKING:
     from unet_playground.ui.bench import Bench
@@ -54,6 +54,7 @@ class VolumeRoom(Room):
                 self.start = gr.Button(
                     self._say(words.SEGMENT), variant="primary", size="sm", min_width=60, interactive=False
                 )
+                self.views = gr.Checkbox(False, label=self._say(words.VIEWS), container=False, min_width=60)
                 self.halt = gr.Button(self._say(words.STOP), size="sm", min_width=60, interactive=False)
             self.line = gr.HTML(panels.line(words.IDLE, self.language), padding=False)
             self.view = component("volume", self._value(None))
@@ -72,10 +73,10 @@ class VolumeRoom(Room):
         shown = [self.line, self.view, self.table, self.files, self.which, self.start, self.halt]
         self.upload.upload(self._upload, [self.desk, self.upload], shown, **lane)
         self.sample.click(self._sample, self.desk, shown, **lane)
-        self.start.click(self._segment, [self.desk, page.bench, self.task], shown, **lane)
+        self.start.click(self._segment, [self.desk, page.bench, self.task, self.views], shown, **lane)
         self.halt.click(self._stop, self.desk, self.halt, **quick)
         self.view.input(self._correct, self.desk, shown, **lane)
-        makers = {"nifti": mask_file, "pngs": slices}
+        makers = {"nifti": mask_file, "pngs": slices, "csv": numbers}
         for id, download in self.made.items():
             download.connect(makers[id], [self.desk, self.which], self.line, self.language, lane)
         self.seg.connect(segmentation, [self.desk, self.which, self.seg.button], self.line, self.language, lane)
@@ -96,23 +97,24 @@ class VolumeRoom(Room):
         except PlaygroundError as error:
             yield {self.line: panels.message(error.text, self.language)}
 
-    def _segment(self, desk: Desk, bench: "Bench", task: str) -> Iterator[Updates]:
+    def _segment(self, desk: Desk, bench: "Bench", task: str, views: bool) -> Iterator[Updates]:
         """Every design of the bench reads the volume, slice by slice; the last words are the masks."""
         desk.stopped = False
         try:
-            study, readings = desk.open, {}
+            study, answers = desk.open, {}
             weights = equal_weights(task, bench.designs)
             for name, design in zip("AB", bench.designs, strict=False):
                 model = trained(task, design, weights)
                 if model is None:
                     untrained = panels.untrained(task)
                     raise PlaygroundError(untrained.en, untrained.zh)
-                for final, told in stream(partial(_read, study, model), partial(_go_on, desk)):
+                for final, told in stream(partial(_read, study, model, views), partial(_go_on, desk)):
                     if final:
-                        readings[name] = Reading(told.mask, model, told)
+                        answers[name] = told
                     else:
                         yield self._busy(name, *told)
-            desk.study = study.read_by(task, readings)
+            yield {self.line: panels.line(words.MEASURING, self.language)}
+            desk.study = study.read_by(task, answers)
             yield self._laid(desk.study)
         except Superseded:
             yield {self.line: panels.line(words.STOPPED, self.language), **self._buttons(desk.study)}
@@ -136,8 +138,8 @@ class VolumeRoom(Room):
             study, name, mask = desk.open, sent.get("design"), sent.get("mask")
             known = (sent.get("volume"), sent.get("run")) == (study.id, study.run)
             if known and isinstance(name, str) and name in study.readings and isinstance(mask, str):
-                desk.study = study.corrected(name, mask, len(tasks[study.task].make.labels))
-                yield {self.table: headings(desk.study, self.language), self.line: self._told(desk.study)}
+                desk.study = study.corrected(name, mask)
+                yield {self.table: tables(desk.study, self.language), self.line: self._told(desk.study)}
         except PlaygroundError as error:
             yield {self.line: panels.message(error.text, self.language)}
 
@@ -147,7 +149,7 @@ class VolumeRoom(Room):
         return {
             self.line: self._told(study),
             self.view: self._value(study),
-            self.table: headings(study, self.language),
+            self.table: tables(study, self.language),
             self.files: gr.Row(visible=bool(names)),
             self.which: gr.Radio(names or ["A"], value="A", visible=len(names) > 1),
             **self._buttons(study),
@@ -158,18 +160,17 @@ class VolumeRoom(Room):
 
     def _told(self, study: Study) -> str:
         """The volume's size, and what is to be known of it and of its masks."""
-        volume, notes = study.volume, [note for one in study.readings.values() for note in one.result.notes]
+        volume, notes = study.volume, [note for one in study.readings.values() for note in one.found.notes]
         text = words.SIZE if volume.spaced else words.UNSIZED
         shape, spacing = (" × ".join(f"{one:.4g}" for one in row) for row in (volume.values.shape, volume.spacing))
         said = " ".join(dict.fromkeys(note.within(self.language) for note in notes))
-        return panels.line(text.format(shape=shape, spacing=spacing, notes=said), self.language)
+        return panels.about(text.format(shape=shape, spacing=spacing, notes=said), study.source, self.language)
 
     def _value(self, study: Study | None) -> dict[str, Any]:
         """What the browser draws."""
         said = {name: text.within(self.language) for name, text in words.WORDS.items()}
         if study is None:
             return {"words": said, "volume": None, "masks": {}, "labels": [], "run": ""}
-        labels = labels_of(study)[1:] if study.task else ()
         return {
             "words": said,
             "volume": {
@@ -183,7 +184,7 @@ class VolumeRoom(Room):
                 "notes": " ".join(remarks(study.volume, self.language)),
             },
             "masks": {name: packed(one.mask, study.volume) for name, one in study.readings.items()},
-            "labels": [{"title": one.title.within(self.language), "color": one.color} for one in labels],
+            "labels": [{"title": one.title.within(self.language), "color": one.color} for one in study.labels[1:]],
             "run": study.run,
         }
 
@@ -191,18 +192,23 @@ class VolumeRoom(Room):
         return text.within(self.language)
 
 
-def _read(study: Study, model: UNet, watch: Watch) -> Any:
-    """What a model makes of a volume; says how far it is."""
+def _read(study: Study, model: UNet, views: bool, watch: Watch) -> Answers:
+    """What a model says of a volume and, where that is wanted, of other views of it; tells how far it is."""
+    shows = (AS_IT_IS, *views_of(scan_of(model))) if views else (AS_IT_IS,)
     said = 0.0
 
-    def progress(done: int, slices: int) -> None:
+    def progress(number: int, done: int, slices: int) -> None:
         nonlocal said
         watch.between()
         if time.monotonic() > said + PAUSE:
-            watch.show((done, slices))
+            watch.show((number * slices + done, len(shows) * slices))
             said = time.monotonic()
 
-    return segment_volume(study.volume, model, progress=progress)
+    found = [
+        segment_volume(study.volume, model, view=view, progress=partial(progress, number))
+        for number, view in enumerate(shows)
+    ]
+    return model, found[0], tuple(found[1:])
 
 
 def _go_on(desk: Desk) -> None:
