@@ -22,7 +22,7 @@ from unet_playground.tasks import Scan, tasks
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
-EVERY = 0.5
+EVERY = 0.25
 """Seconds between two words of progress while a pass is computed."""
 _OBLIQUE = math.cos(math.radians(5))
 
