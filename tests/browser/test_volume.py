@@ -1,6 +1,8 @@
 """The room Volume in headless Chromium, which draws WebGL in software: planes, sides, masks, corrections, exports."""
 
+import base64
 import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from numpy.typing import NDArray
@@ -16,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.browser.app import chromium, started
 from tests.browser.looking import PATIENCE, is_own, misplaced
+from unet_playground.images.volumes import open_volume
 from unet_playground.ui.study import EXAMPLE
 from unet_playground.weights import checkpoint_root
 
@@ -51,13 +55,12 @@ def look() -> dict[str, Any]:
 @pytest.fixture
 def room(drawing: Browser, local: str, look: dict[str, Any]) -> Iterator[Page]:
     """The page with the open room; afterwards nothing was wrong in it, left this machine or stayed in the browser."""
-    path = look.pop("path")
-    page = drawing.new_page(**look)
+    page = drawing.new_page(**{name: value for name, value in look.items() if name != "path"})
     faults: list[str] = []
     page.on("console", lambda one: faults.append(one.text) if one.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda one: None if is_own(one.url) else faults.append(one.url))
-    page.goto(local + path)
+    page.goto(local + look["path"])
     page.locator(".rooms-menu summary").click()
     page.locator(".rooms-menu [data-room=volume]").click()
     yield page
@@ -105,13 +108,12 @@ def tile(page: Page, plane: int) -> dict[str, float]:
 
 
 def pixels(page: Page, plane: int) -> NDArray[np.int64]:
-    """What is drawn of a plane, gray (rows, columns), without its borders, where marks stand."""
-    box, place = page.locator(".volume canvas").bounding_box(), tile(page, plane)
-    assert box
-    clip = {**place, "x": box["x"] + place["x"], "y": box["y"] + place["y"]}
-    seen = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"), np.int64)
-    rows, columns = (max(1, side // 12) for side in seen.shape[:2])
-    return seen[rows:-rows, columns:-columns].sum(axis=2)
+    """What is drawn of a plane, red, green and blue together (rows, columns), without the border with its marks."""
+    drawn = _asked(page, "(viewer.drawScene(), viewer.canvas.toDataURL())")
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(drawn.partition(",")[2]))).convert("RGB"), np.int64)
+    left, top, width, height = (round(one) for one in tile(page, plane).values())
+    rows, columns = max(1, height // 12), max(1, width // 12)
+    return seen[top + rows : top + height - rows, left + columns : left + width - columns].sum(axis=2)
 
 
 def drag(page: Page, plane: int, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -151,7 +153,9 @@ def _phantom(path: Path, codes: str) -> Path:
     values = np.zeros((40, 48, 32), np.float32)
     values[4:36, 4:44, 4:28] = 50
     values[6:14, 32:42, 18:26] = 400
-    image = nibabel.Nifti1Image(values, np.diag([2.0, 2.0, 2.5, 1.0]))
+    affine = np.diag([2.0, 2.0, 2.5, 1.0])
+    affine[:3, 3] = -40, -48, -40
+    image: Any = nibabel.Nifti1Image(values, affine)
     turned = nibabel.orientations.ornt_transform(
         nibabel.orientations.axcodes2ornt("RAS"), nibabel.orientations.axcodes2ornt(codes)
     )
@@ -178,7 +182,8 @@ def _marks(page: Page, plane: int) -> dict[str, str]:
     said, tiles = _asked(page, SPY)
     left, top, width, height = next(one[1:] for one in tiles if one[0] == plane)
     sides = {"left": (0, 0.5), "right": (1, 0.5), "top": (0.5, 0), "bottom": (0.5, 1)}
-    inside = [((x - left) / width, (y - top) / height, text) for x, y, text in said]
+    places = [((x - left) / width, (y - top) / height, text) for x, y, text in said]
+    inside = [one for one in places if -0.01 < one[0] < 1 and -0.01 < one[1] < 1]
     return {
         side: min(inside, key=lambda one: (one[0] - place[0]) ** 2 + (one[1] - place[1]) ** 2)[2]
         for side, place in sides.items()
@@ -188,8 +193,7 @@ def _marks(page: Page, plane: int) -> dict[str, str]:
 def _millilitres(page: Page) -> float:
     """The volume of the first class in the table."""
     cells = page.locator("#room-volume section.reading tbody tr").first.locator("td").all_text_contents()
-    heads = page.locator("#room-volume section.reading thead th").all_text_contents()
-    return float(cells[next(at for at, head in enumerate(heads) if "ml" in head)])
+    return next(float(cell.removesuffix(" ml")) for cell in cells if cell.endswith(" ml"))
 
 
 def _saved(page: Page, name: str, path: Path) -> Path:
@@ -200,36 +204,96 @@ def _saved(page: Page, name: str, path: Path) -> Path:
     return path
 
 
+def _loaded(path: Path) -> Any:
+    return nibabel.load(path)
+
+
 def _centre(seen: NDArray[np.int64]) -> tuple[float, float]:
     """(row, column) of what is brightest, as shares."""
     rows, columns = np.nonzero(seen > 600)
     return float(rows.mean() / seen.shape[0]), float(columns.mean() / seen.shape[1])
 
 
-@pytest.mark.parametrize("codes", ["RAS", "LPS", "SLA"])
+SMALL = {"path": "/", "viewport": {"width": 1024, "height": 720}}
+
+
+@pytest.mark.parametrize("look", [SMALL])
+@pytest.mark.parametrize("codes", ["RAS", "SLA"])
 def test_left_is_left_whatever_order_the_axes_of_the_file_have(room: Page, tmp_path: Path, codes: str) -> None:
     given(room, _phantom(tmp_path / "phantom.nii.gz", codes))
     is_shown(room)
-    _asked(room, "viewer.opts.crosshairWidth = 0")
-    _asked(room, "(viewer.scene.crosshairPos = viewer.vox2frac([10, 37, 22]), viewer.drawScene())")
+    _asked(room, "(viewer.scene.crosshairPos = viewer.vox2frac([10, 37, 22]), viewer.opts.crosshairWidth = 0)")
     up, across = _centre(pixels(room, AXIAL))
     assert up < 0.5 < across  # front is up, the patient's left is on the right
     up, across = _centre(pixels(room, CORONAL))
     assert up < 0.5 < across
     assert _marks(room, AXIAL) == {"left": "R", "right": "L", "top": "A", "bottom": "P"}
+    assert _marks(room, CORONAL) == {"left": "R", "right": "L", "top": "S", "bottom": "I"}
     room.locator(".volume .convention input").uncheck()
     up, across = _centre(pixels(room, AXIAL))
     assert across < 0.5
     assert _marks(room, AXIAL) == {"left": "L", "right": "R", "top": "A", "bottom": "P"}
 
 
+@pytest.mark.parametrize("look", [SMALL])
+def test_lengths_areas_values_and_keys(room: Page, tmp_path: Path) -> None:
+    given(room, _phantom(tmp_path / "phantom.nii.gz", "LPS"))
+    is_shown(room)
+    tool(room, "distance").click()
+    drag(room, AXIAL, (0.25, 0.5), (0.75, 0.5))
+    said = room.locator(".volume > .measured")
+    expect(said).to_have_text(re.compile(r"^Distance: \d+\.\d mm$"))
+    assert float(re.findall(r"[\d.]+", said.inner_text())[0]) == pytest.approx(40, abs=1)  # half of 40 voxels of 2 mm
+    tool(room, "area").click()
+    drag(room, AXIAL, (0.25, 0.25), (0.75, 0.75))
+    expect(said).to_contain_text("mm²")
+    across, down, area = (float(one) for one in re.findall(r"[\d.]+", said.inner_text())[:3])
+    assert (across, down) == pytest.approx((40, 48), abs=3) and area == pytest.approx(across * down, abs=1)
+    tool(room, "look").click()
+    place, box = tile(room, AXIAL), room.locator(".volume canvas").bounding_box()
+    assert box
+    _asked(room, "(viewer.scene.crosshairPos = viewer.vox2frac([10, 37, 22]), viewer.drawScene())")
+    room.mouse.move(box["x"] + place["x"] + place["width"] * 0.75, box["y"] + place["y"] + place["height"] * 0.22)
+    expect(room.locator(".volume .pointed")).to_contain_text("400")
+    expect(room.locator(".volume .pointed")).to_contain_text(re.compile("^L .* mm"))
+    room.locator(".volume canvas").focus()
+    before = _asked(room, "[...viewer.frac2vox(viewer.scene.crosshairPos)]")
+    room.keyboard.press("ArrowUp")
+    room.keyboard.press("ArrowRight")
+    after = _asked(room, "[...viewer.frac2vox(viewer.scene.crosshairPos)]")
+    assert [one - other for one, other in zip(after, before, strict=True)] == [-1, 0, 1]  # the patient's left, the head
+    room.keyboard.press("v")
+    expect(tool(room, "axial")).to_have_attribute("aria-pressed", "true")
+    expect(room.locator("#room-volume")).to_be_visible()
+
+
+@pytest.mark.parametrize("look", [SMALL])
+def test_what_is_not_known_of_a_file_is_said_and_what_is_no_volume_refused(room: Page, tmp_path: Path) -> None:
+    (tmp_path / "note.nii.gz").write_text("no volume")
+    given(room, tmp_path / "note.nii.gz")
+    expect(room.locator("#room-volume [role=alert].message")).to_have_text(re.compile(r"^[^.]+\..*Nothing was kept\.$"))
+    expect(room.locator(".volume .stage")).to_be_hidden()
+    image = _loaded(_phantom(tmp_path / "phantom.nii.gz", "RAS"))
+    image.header.set_sform(None, 0)
+    image.header.set_qform(None, 0)
+    nibabel.save(nibabel.Nifti1Image(np.asanyarray(image.dataobj), None, image.header), tmp_path / "lost.nii.gz")
+    given(room, tmp_path / "lost.nii.gz")
+    is_shown(room)
+    expect(room.locator(".volume .notes")).to_contain_text("left and right are not marked")
+    assert _asked(room, "viewer.opts.isOrientationTextVisible") is False
+
+
+@pytest.mark.parametrize("look", [SMALL])
 def test_a_volume_is_segmented_looked_at_corrected_measured_and_taken_home(room: Page, tmp_path: Path) -> None:
     example(room)
     bare = {plane: pixels(room, plane) for plane in (AXIAL, CORONAL, SAGITTAL)}
     assert all(seen.std() > 30 for seen in bare.values())
     room.locator("#room-volume button.primary").click()
     expect(room.locator("#room-volume progress")).to_be_visible()
-    is_read(room)
+    room.locator("#room-volume").get_by_role("button", name="Stop").click()
+    expect(room.locator("#room-volume")).to_contain_text("Stopped; nothing was changed.")
+    expect(room.locator("#room-volume section.reading")).to_have_count(0)
+    segment(room)
     laid = pixels(room, AXIAL)
     assert (laid != bare[AXIAL]).mean() > 0.05
     room.locator(".volume .key").first.click()
@@ -239,6 +303,7 @@ def test_a_volume_is_segmented_looked_at_corrected_measured_and_taken_home(room:
     room.locator(".volume select").first.select_option("bone")
     assert (pixels(room, AXIAL) != laid).mean() > 0.2
     whole, volume = _painted(room), _millilitres(room)
+    tool(room, "axial").click()
     tool(room, "brush").click()
     drag(room, AXIAL, (0.7, 0.4), (0.8, 0.4))
     more = _painted(room)
@@ -246,15 +311,71 @@ def test_a_volume_is_segmented_looked_at_corrected_measured_and_taken_home(room:
     room.locator(".volume").get_by_role("button", name="Undo").click()
     assert _painted(room) == whole
     tool(room, "erase").click()
-    drag(room, AXIAL, (0.2, 0.5), (0.3, 0.5))
+    drag(room, AXIAL, (0.3, 0.5), (0.4, 0.5))
     left = _painted(room)
     assert left < whole
     room.locator(".volume .send").click()
     expect(room.locator("#room-volume .reading")).to_contain_text("corrected by hand")
     assert _millilitres(room) == pytest.approx(volume * left / whole, rel=0.01)
     home = _saved(room, "Mask", tmp_path / "mask.nii.gz")
-    made, source = nibabel.load(home), nibabel.load(EXAMPLE)
+    made, source = _loaded(home), _loaded(EXAMPLE)
     assert np.array_equal(made.affine, source.affine) and made.shape == source.shape
     assert int((np.asanyarray(made.dataobj) > 0).sum()) == left
+    room.set_viewport_size({"width": 1440, "height": 900})
     assert misplaced(room) == []
     assert Axe().run(room).response["violations"] == []
+
+
+PHONE = {"path": "/zh?b=skip%3Dadd", "viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+
+
+@pytest.mark.parametrize("look", [PHONE])
+def test_two_designs_are_laid_over_each_other_on_a_phone_in_chinese(room: Page) -> None:
+    example(room)
+    segment(room)
+    expect(room.locator("#room-volume section.reading")).to_have_count(2)
+    tool(room, "B").click()
+    second = _asked(room, "[...viewer.drawBitmap]")
+    tool(room, "A").click()
+    first = _asked(room, "[...viewer.drawBitmap]")
+    tool(room, "difference").click()
+    expect(room.locator(".volume .key")).to_have_count(4)
+    expect(room.locator(".volume .key").nth(1)).to_have_text("仅 A")
+    a, b, both = (np.array(one) for one in (first, second, _asked(room, "[...viewer.drawBitmap]")))
+    assert np.array_equal(both, np.select([(a == b) & (a > 0), (a > 0) & (b == 0), (b > 0) & (a == 0)], [1, 2, 3], 0))
+    assert 0 < (both > 1).sum() < (both == 1).sum()
+    expect(tool(room, "brush")).to_be_disabled()
+    assert misplaced(room) == []
+    assert Axe().run(room).response["violations"] == []
+
+
+@pytest.mark.skipif("UNET_PLAYGROUND_DATA" not in os.environ, reason="UNET_PLAYGROUND_DATA names no folder")
+@pytest.mark.parametrize("look", [SMALL])
+@pytest.mark.parametrize("name", ["ct_dicom_j2k", "example_ct.nii.gz"])
+def test_a_real_ct_goes_through_from_file_to_file(room: Page, tmp_path: Path, name: str) -> None:
+    given_as = Path(os.environ["UNET_PLAYGROUND_DATA"]) / "volumes" / name
+    files = sorted(given_as.iterdir()) if given_as.is_dir() else [given_as]
+    given(room, *files)
+    is_shown(room)
+    assert pixels(room, AXIAL).std() > 30
+    segment(room)
+    assert _millilitres(room) > 0
+    made = _loaded(_saved(room, "Mask", tmp_path / "mask.nii.gz"))
+    volume = open_volume(files)
+    assert np.array_equal(made.affine, volume.affine) and made.shape == volume.values.shape
+    assert int((np.asanyarray(made.dataobj) > 0).sum()) == _painted(room)
+    if len(files) > 1:
+        with room.expect_download(timeout=PATIENCE) as found:
+            room.locator("#room-volume .files input[type=file]").set_input_files(files)
+        found.value.save_as(tmp_path / "mask.dcm")
+        assert pydicom.dcmread(tmp_path / "mask.dcm").Modality == "SEG"
+
+
+def test_a_public_page_takes_one_file(drawing: Browser, address: str, tmp_path: Path) -> None:
+    page = drawing.new_page(viewport=SMALL["viewport"])
+    page.goto(address)
+    page.locator(".rooms-menu summary").click()
+    page.locator(".rooms-menu [data-room=volume]").click()
+    given(page, _phantom(tmp_path / "a.nii.gz", "RAS"), _phantom(tmp_path / "b.nii.gz", "LPS"))
+    expect(page.get_by_text("more files than 1")).to_be_visible()
+    page.close()

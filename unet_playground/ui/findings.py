@@ -94,11 +94,11 @@ def _cells(row: Measured, table: Table) -> Iterator[str]:
     volume, area, length = ("ml", "mm²", "mm") if table.spaced else ("", "px", "px")
     size, values, units = row.size, row.values, table.units or ""
     yield "" if row.number else str(row.components)
-    yield f"{size.volume:.4g} {volume}"
-    yield f"{size.area:.4g} {area}"
+    yield f"{_short(size.volume)} {volume}"
+    yield f"{_short(size.area)} {area}"
     yield f"{size.diameters.longest:.1f} × {size.diameters.across:.1f} {length}"
     yield f"{values.mean:.1f} ± {values.sd:.1f} {units}" if values else ""
-    yield f"{values.low:.4g} – {values.high:.4g} {units}" if values else ""
+    yield f"{_short(values.low)} – {_short(values.high)} {units}" if values else ""
     yield ", ".join(f"{one:.1f}" for one in row.centroid) if row.centroid else ""
     yield f"{row.voxels:,}"
 
@@ -110,9 +110,14 @@ def _doubts(table: Table, language: str) -> Iterator[str]:
         if row.doubts:
             ranges = " · ".join(
                 words.RANGE.format(
-                    low=f"{low:.4g}", high=f"{high:.4g} {volume}", source=one.source.within(language)
+                    low=_short(low), high=f"{_short(high)} {volume}".strip(), source=one.source.within(language)
                 ).within(language)
                 for one in row.doubts
                 for low, high in [one.volume]
             )
             yield panels.line(f"{row.title.within(language)}, {words.DOUBTS.within(language)}: {ranges}", language)
+
+
+def _short(value: float) -> str:
+    """Four digits that count, or all before the point."""
+    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
