@@ -2,10 +2,13 @@
 
 import random
 import struct
+import sys
 import zipfile
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,7 +18,10 @@ from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
 from volume_samples import PATIENT, PLACE, SENTINEL, enhanced, file, packed, slices
 
 from unet_playground.errors import UnreadableImage
+from unet_playground.images.apart import decoders
+from unet_playground.images.volume_files import decode_volume
 from unet_playground.images.volumes import Volume, open_volume
+from unet_playground.limits import Limits
 
 
 def _files(**tags: Any) -> list[bytes]:
@@ -175,10 +181,18 @@ def test_other_files_among_them_are_passed_over() -> None:
     report.SeriesInstanceUID = generate_uid()
     inside = packed({"more.dcm": _files()[0]})
     files = {f"series/{number}": one for number, one in enumerate(_files())}
-    others = {"series/": b"", "DICOMDIR": file(report), "readme.txt": b"PHISENTINEL", "inside.zip": inside, "x": b""}
+    mask = file(slices(PATIENT, PLACE, Modality="SEG")[0])
+    others = {
+        "series/": b"",
+        "DICOMDIR": file(report),
+        "mask": mask,
+        "readme.txt": b"PHISENTINEL",
+        "inside.zip": inside,
+        "x": b"",
+    }
     volume = open_volume([packed(files | others)])
     assert np.array_equal(volume.canonical(), PATIENT)
-    assert [note.en for note in volume.notes] == ["4 files without a slice were passed over."]
+    assert [note.en for note in volume.notes] == ["5 files without a slice were passed over."]
     for alone in (packed(others), packed({}), packed({"inside.zip": inside}), file(report)):
         assert "There is no volume in these files" in _said([alone])
 
@@ -210,3 +224,53 @@ def test_no_word_about_the_patient_comes_out() -> None:
         assert "PHISENTINEL" not in _said(broken)
     warned = open_volume(_files(BurnedInAnnotation="YES"))
     assert [note.en for note in warned.notes] == ["Text may be part of this picture (names, dates); it is not removed."]
+
+
+def _broken(files: list[bytes], chance: random.Random) -> list[bytes]:
+    """Files with a few bytes changed, left out, put in, or cut off."""
+    made = [bytearray(one) for one in files]
+    for _ in range(chance.choice((1, 2, 8))):
+        one, at = chance.choice(made), chance.randrange(1200)
+        match chance.randrange(8):
+            case 0:
+                del one[at : at + chance.randrange(1, 40)]
+            case 1:
+                one[at:at] = chance.randbytes(chance.randrange(1, 9))
+            case 2:
+                del one[chance.randrange(len(one)) :]
+            case _ if at < len(one):
+                one[at] = chance.choice((0, 1, 255))
+    return [bytes(one) for one in made]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["files", "frames", "zip", "nifti"])
+def test_whatever_breaks_a_volume_it_ends_as_one_or_in_a_sentence(kind: str) -> None:
+    whole = {
+        "files": _files(),
+        "frames": [file(enhanced(PATIENT, PLACE, (2, 0, 3, 1)))],
+        "zip": [packed(dict(zip("abcd", _files(), strict=True)))],
+        "nifti": [nibabel.Nifti1Image(PATIENT, PLACE).to_bytes()],
+    }[kind]
+    read, said = 0, set()
+    for seed in range(150):
+        try:
+            volume = decode_volume(_broken(whole, random.Random(seed)), 0, Limits())
+        except UnreadableImage as error:
+            said.add(error.text.en)
+            continue
+        read += 1
+        assert np.isfinite(volume.values).all() and np.isfinite(volume.affine).all() and volume.order.shape == (3, 2)
+    assert 0 < read < 150 and all(one.endswith("Nothing was kept.") and "PHISENTINEL" not in one for one in said)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_two_hundred_large_slices_take_a_decoder_less_than_a_gigabyte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNET_PLAYGROUND_PROFILE", "local")
+    array = np.random.default_rng(0).integers(-1000, 2000, (512, 512, 200), dtype=np.int16)
+    files = [file(one) for one in slices(array, np.diag([0.8, 0.8, 1.5, 1]))]
+    volume = open_volume(files)
+    assert np.array_equal(volume.values, array)
+    [child] = [each.process.pid for each in decoders()._idle.queue if each][-1:]
+    assert int(Path(f"/proc/{child}/status").read_text().split("VmHWM:")[1].split()[0]) < 1_000_000  # kB

@@ -42,6 +42,7 @@ _GROUP = {
     "RescaleType": "PixelValueTransformationSequence",
 }
 _MOST_ELEMENTS = 50_000
+_NO_SLICES = ("SEG", "SM")
 _UNITS = {"HU": "HU", "OD": "OD", "GY": "Gy"}
 _BURNED_IN = Text(
     "Text may be part of this picture (names, dates); it is not removed.",
@@ -75,6 +76,11 @@ def read_tags(data: bytes) -> Any:
 def has_pixels(tags: Any) -> bool:
     """Whether there is an image in a file."""
     return any(name in tags for name in _PIXELS)
+
+
+def has_slices(tags: Any) -> bool:
+    """Whether the image in a file is what a scanner measured: neither somebody's mask nor tiles of a microscope."""
+    return has_pixels(tags) and tags.get("Modality") not in _NO_SLICES
 
 
 def count_frames(tags: Any, limits: Limits) -> int:

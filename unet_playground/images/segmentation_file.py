@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet_playground.errors import refusal
-from unet_playground.images.dicom_file import has_pixels, read_tags
+from unet_playground.images.dicom_file import has_slices, read_tags
 from unet_playground.images.kinds import guarded
 from unet_playground.images.series import Stack, stack
 from unet_playground.images.volume_files import sorted_files
@@ -51,7 +51,7 @@ def _written(scans: list[bytes], mask: NDArray[np.uint8], said: dict[str, Any], 
     while scans:
         data = scans.pop(0)
         one = read_tags(data)
-        if has_pixels(one):
+        if has_slices(one):
             tags.append(one)
             headers[id(one)] = dcmread(BytesIO(data), stop_before_pixels=True, force=True)
     if not tags:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from unet_playground.errors import Text, refusal
 from unet_playground.images.archive import is_zip, unpacked
-from unet_playground.images.dicom_file import has_pixels, is_dicom, read_tags
+from unet_playground.images.dicom_file import has_slices, is_dicom, read_tags
 from unet_playground.images.kinds import guarded
 from unet_playground.images.nifti_file import VOLUME, is_nifti, open_nifti
 from unet_playground.images.picture import MISSING
@@ -92,7 +92,7 @@ def _of_series(scans: list[bytes], limits: Limits) -> tuple[Volume, int]:
     count = len(scans)
     while scans:
         one = read_tags(scans.pop(0))
-        if has_pixels(one):
+        if has_slices(one):
             tags.append(one)
     if not tags:
         raise refusal(
