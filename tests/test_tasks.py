@@ -1,10 +1,15 @@
 """How every task prepares an image of any kind for its networks."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from unet_playground import Design, load_model
+from unet_playground.errors import IllegalDesign
 from unet_playground.images import Picture
+from unet_playground.inference import prepare
 from unet_playground.tasks import tasks
 from unet_playground.tasks.vessels import HALF, against_neighbourhood
 
@@ -28,6 +33,35 @@ def test_every_kind_of_picture_becomes_an_input(task: str, kind: str):
     assert prepared.dtype == torch.float32
     assert prepared.isfinite().all()
     assert prepared.min() >= 0 and prepared.max() <= 1
+
+
+@pytest.mark.parametrize("task", tasks)
+def test_networks_for_volumes_are_there_for_some_tasks_and_take_no_picture(task: str, checkpoints: Path):
+    made, design = tasks[task].make, Design(dims=3, depth=1, width=2)
+    made.check_dims(Design())
+    with pytest.raises(IllegalDesign, match="choose dims=2"):
+        made.check_dims(design, picture=True)
+    if 3 not in made.dims:
+        with pytest.raises(IllegalDesign, match="choose dims=2"):
+            load_model(task, design)
+        return
+    model = load_model(task, design)
+    with pytest.raises(IllegalDesign, match="dims=3 does not fit"):
+        prepare(Picture.from_array(PICTURES["gray bytes"]), model)
+    volume = made().prepare_volume(np.arange(60, dtype=np.float32).reshape(3, 4, 5) - 20)
+    assert (volume.shape, volume.dtype) == ((made.channels, 3, 4, 5), torch.float32)
+    assert (float(volume.min()), float(volume.max())) == (0, 1)
+    assert torch.equal(made().prepare_volume(np.full((2, 2, 2), 7, np.float32)), torch.zeros(1, 2, 2, 2))
+
+
+def test_a_volume_is_stretched_as_one():
+    """Another unit changes nothing, and a dark slice stays darker than a bright one."""
+    values = np.random.default_rng(0).normal(0, 1, (9, 10, 11)).astype(np.float32)
+    values[4:] += 5
+    made = tasks["hippocampus"].make()
+    prepared = made.prepare_volume(values)
+    torch.testing.assert_close(made.prepare_volume(300 + 40 * values), prepared, atol=1e-4, rtol=0)
+    assert prepared[0, :4].mean() < prepared[0, 4:].mean() - 0.4
 
 
 @pytest.mark.parametrize("task", tasks)

@@ -17,7 +17,7 @@ from unet_playground.design import Design
 from unet_playground.errors import IllegalDesign, PlaygroundError, Text
 from unet_playground.images import Picture
 from unet_playground.limits import Limits, figure
-from unet_playground.model import UNet
+from unet_playground.model import LAYOUTS, UNet
 from unet_playground.tasks import Task, tasks
 from unet_playground.weights import load
 
@@ -26,7 +26,6 @@ LARGEST_WHOLE = 1_100_000
 """Pixels of an image beyond which it is computed by tiles."""
 TILES = (768, 512, 384, 256)
 """Sides of tiles in pixels: the first whose activations are within the limit. All are multiples of every stride."""
-_OVERLAP, _STRIDE = 128, 64
 _PASS_BYTES, _PASS_MOST = 256_000_000, 16
 """Activations and images of one pass over several pictures; more at once is no faster."""
 _SMALLER = Text(
@@ -86,8 +85,14 @@ def load_model(task: str, design: Design, weights: str = "auto", device: torch.d
 
 
 def prepare(picture: Picture, model: UNet) -> Tensor:
-    """The model's input (1, channels, h, w) for a picture, on the model's device, channels last."""
-    image = task_of(model).prepare(picture)[None]
+    """The model's input (1, channels, h, w) for a picture, on the model's device, channels last.
+
+    Raises:
+        IllegalDesign: The model takes volumes.
+    """
+    task = task_of(model)
+    task.check_dims(model.design, picture=True)
+    image = task.prepare(picture)[None]
     return image.to(_device(model), memory_format=torch.channels_last)
 
 
@@ -142,7 +147,7 @@ def segment_together(pictures: Sequence[Picture], model: UNet) -> list[Segmentat
         try:
             with torch.inference_mode():
                 images = torch.cat([prepare(picture, model) for picture in pictures])
-                return [read_out(logits[None]) for logits in _computed(model, images)]
+                return [read_out(logits[None]) for logits in computed(model, images)]
         except torch.OutOfMemoryError:
             pass
     return [segment(picture, model) for picture in pictures]
@@ -169,7 +174,7 @@ def tile_side(design: Design) -> int:
 
 
 def read_out(logits: Tensor) -> Segmentation:
-    """The mask and the probabilities of one image's logits (1, classes, h, w)."""
+    """The mask and the probabilities of the logits (1, classes, *sides) of one image or volume."""
     return _masked(logits[0].float().softmax(0))
 
 
@@ -181,41 +186,47 @@ def _by_tiles(image: Tensor, model: UNet, side: int) -> Segmentation:
     """The mask of an image (1, channels, h, w); one that fits into a tile is computed whole."""
     height, width = image.shape[-2:]
     if max(height, width) <= side:
-        return read_out(_computed(model, image))
-    rows, columns = _spans(height, side), _spans(width, side)
+        return read_out(computed(model, image))
+    rows, columns = spans(height, side), spans(width, side)
     total = torch.zeros(len(task_of(model).labels), height, width, device=image.device)
     for row, tall in rows:
         for column, wide in columns:
-            logits = _computed(model, image[..., row, column])
+            logits = computed(model, image[..., row, column])
             weight = (tall[:, None] * wide).to(image.device)
             total[:, row, column] += logits[0].float().softmax(0) * weight
     return _masked(total)
 
 
-def _spans(length: int, side: int) -> list[tuple[slice, Tensor]]:
+def spans(length: int, side: int, overlap: int = 128, stride: int = 64) -> list[tuple[slice, Tensor]]:
     """The tiles along one axis with the weight of each position; the weights of a position sum to 1.
 
     Tiles begin at multiples of every stride, so that a pixel is pooled with the same neighbours as in the whole image.
+
+    Args:
+        length: Of the axis, in pixels.
+        side: Of a tile.
+        overlap: Over which two tiles are blended.
+        stride: Of the coarsest level, or a multiple of it.
     """
-    last = max(0, -(-(length - side) // _STRIDE) * _STRIDE)
-    starts = [*range(0, last, side - _OVERLAP), last]
-    spans = []
+    last = max(0, -(-(length - side) // stride) * stride)
+    starts = [*range(0, last, side - overlap), last]
+    found = []
     for start in starts:
         end = min(start + side, length)
         inner = torch.arange(end - start) + 0.5
-        rising = inner / _OVERLAP if start else torch.ones(end - start)
-        falling = inner.flip(0) / _OVERLAP if end < length else torch.ones(end - start)
-        spans.append((slice(start, end), torch.minimum(rising, falling).clamp(max=1)))
+        rising = inner / overlap if start else torch.ones(end - start)
+        falling = inner.flip(0) / overlap if end < length else torch.ones(end - start)
+        found.append((slice(start, end), torch.minimum(rising, falling).clamp(max=1)))
     total = torch.zeros(length)
-    for span, weight in spans:
+    for span, weight in found:
         total[span] += weight
-    return [(span, weight / total[span]) for span, weight in spans]
+    return [(span, weight / total[span]) for span, weight in found]
 
 
-def _computed(model: UNet, image: Tensor) -> Tensor:
+def computed(model: UNet, image: Tensor) -> Tensor:
     """The logits; a GPU computes convolutions in half precision."""
     with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=image.device.type == "cuda"):
-        return model(image.contiguous(memory_format=torch.channels_last))
+        return model(image.contiguous(memory_format=LAYOUTS[model.design.dims]))
 
 
 def _bytes_per_pixel(design: Design) -> float:

@@ -13,6 +13,9 @@ from unet_playground.parts.layers import convolution
 from unet_playground.registry import Catalogue, Choice
 from unet_playground.taps import IGNORE, Gate, Tap, Tape
 
+LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
+"""How tensors lie in memory with channels last, by `dims`."""
+
 
 class Slot(nn.Module):
     """Holds the chosen part under its id, so that the id stands in the names of its parameters.
@@ -180,10 +183,10 @@ class UNet(nn.Module):
 
     def channels_last(self) -> "UNet":
         """Lay the weights out with channels last, which convolves fastest on CPUs as on GPUs; gives the network."""
-        layout = {2: torch.channels_last, 3: torch.channels_last_3d}[self.design.dims]
+        dims = self.design.dims
         for parameter in self.parameters():
-            if parameter.dim() == self.design.dims + 2:
-                parameter.data = parameter.data.contiguous(memory_format=layout)
+            if parameter.dim() == dims + 2:
+                parameter.data = parameter.data.contiguous(memory_format=LAYOUTS[dims])
         return self
 
     def trace(self, image: Tensor, wanted: Callable[[str], bool] = lambda name: True) -> Trace:

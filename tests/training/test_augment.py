@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.scenes import scene
+from tests.training.scenes import cube, scene
 from unet_playground.training.augment import Views
 from unet_playground.training.datasets import Example
 
@@ -65,3 +65,40 @@ def test_beyond_the_border_an_upright_scene_ends_and_another_is_mirrored():
     bright = Example("a", torch.full((1, 20, 20), 0.9), torch.ones(20, 20, dtype=torch.uint8))
     assert all((Views([bright], 64, turns=True)[number][1] == 1).all() for number in range(5))
     assert all((Views([bright], 64, turns=False)[number][1] == 0).any() for number in range(5))
+
+
+def _whole(seed: int = 0) -> Example:
+    values, labels = cube(seed, (24, 20, 28))
+    return Example("v", torch.from_numpy(values / 320)[None], torch.from_numpy(labels))
+
+
+@pytest.mark.parametrize("side", [16, 24])
+def test_labels_of_a_volume_follow_it(side: int):
+    views, seen = Views([_whole()], side, turns=False, mirrors=True), set()
+    for number in range(20):
+        image, labels = views[number]
+        assert image.shape == (1, side, side, side)
+        assert labels.shape == (side, side, side) and labels.dtype == torch.int64
+        seen |= set(labels.unique().tolist())
+        inside, outside = image[0][labels > 0], image[0][labels == 0]
+        assert min(len(inside), len(outside)) > 100
+        assert inside.mean() - outside.mean() > 0.15
+    assert seen == {0, 1, 2}
+    images, labels = views.batch(range(2))
+    assert torch.equal(images[1], views[1][0]) and labels.shape == (2, side, side, side)
+    assert images.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("mirrors", [False, True])
+def test_only_left_and_right_change_places_and_only_where_they_may(dims: int, mirrors: bool):
+    """A ramp along every axis: along the last one it turns round in about half of the views, along others never."""
+    turned = []
+    for axis in range(dims):
+        ramp = torch.linspace(0.1, 0.9, 30).view(*(30 if one == axis else 1 for one in range(dims)))
+        example = Example("a", ramp.expand(*[30] * dims)[None].contiguous(), torch.zeros(*[30] * dims).byte())
+        views = Views([example], 20, turns=False, mirrors=mirrors)
+        middles = [views[number][0][0].movedim(axis, 0)[:, *[slice(8, 12)] * (dims - 1)] for number in range(40)]
+        turned.append(sum(float(one[5:8].mean()) > float(one[12:15].mean()) for one in middles))
+    assert turned[:-1] == [0] * (dims - 1)
+    assert 10 < turned[-1] < 30 if mirrors else turned[-1] == 0

@@ -201,6 +201,39 @@ def test_a_volume_becomes_slices_that_look_as_radiologists_look(flip: bool, tmp_
     assert found.image[0, 5, 0] == 1
 
 
+def test_a_volume_that_is_taken_whole_is_its_slices_on_top_of_each_other(tmp_path: Path):
+    values, labels = (np.zeros((6, 7, 8), kind) for kind in (np.float32, np.uint8))
+    values[5, 1, 2], labels[5, 1, 2] = 1000, 2
+    values[4, 1, 2] = 500
+    sample = Sample(
+        _write_volume(tmp_path / "images" / "v.nii.gz", values),
+        _write_volume(tmp_path / "labels" / "v.nii.gz", labels),
+    )
+    made = tasks["hippocampus"].make()
+    (whole,) = read(sample, made, dims=3)
+    slices = read(sample, made)
+    assert torch.equal(whole.labels, torch.stack([one.labels for one in slices]))
+    assert (whole.name, whole.group, whole.image.shape) == ("v", "v", (1, 7, 8, 6))
+    assert whole.labels[1, 5, 0] == 2
+    assert (whole.image[0, 1, 5, 0], whole.image[0, 1, 5, 1] > 0.3) == (1, True)
+
+
+def test_whole_volumes_are_not_made_of_images(tmp_path: Path):
+    image, labels = scene(0)
+    sample = Sample(_save(tmp_path / "a.png", image), _save(tmp_path / "b.png", labels))
+    with pytest.raises(MissingData, match=r"a\.png is an image, and a design with dims=3 takes volumes"):
+        read(sample, tasks["hippocampus"].make(), dims=3)
+
+
+def test_real_volumes_are_taken_whole(data: Path):
+    samples = split("hippocampus", data)["test"][:3]
+    for one, sample in zip(examples("hippocampus", samples, training=True, dims=3), samples, strict=True):
+        assert one.image.shape == (1, *one.labels.shape)
+        assert one.image.min() == 0 and one.image.max() == 1
+        assert one.labels.unique().tolist() == [0, 1, 2]
+        assert one.group == sample.name
+
+
 def test_training_slices_are_cut_in_three_directions(tmp_path: Path):
     for kind in ("images", "labels"):
         _write_volume(tmp_path / "hippocampus" / kind / "v.nii.gz", np.zeros((5, 6, 7), np.uint8))

@@ -138,6 +138,7 @@ def test_weights_come_back_by_load_own_and_the_card_is_of_them(tmp_path: Path):
         ({"rate": float("nan")}, PlaygroundError, "choose 1e-05 to 0.1"),
         ({"seed": -1}, PlaygroundError, "choose 0 to 9999"),
         ({"design": Design(dims=3)}, IllegalDesign, "dims=3"),
+        ({"task": "hippocampus", "design": Design(dims=3)}, IllegalDesign, "dims=3"),
         ({"design": Design(width=64), "size": 16, "side": 128}, PlaygroundError, "the limit here is 1 GB"),
     ],
     ids=str,

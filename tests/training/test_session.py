@@ -11,13 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.scenes import write_scenes
+from tests.training.scenes import cube, write_cubes, write_scenes
 from unet_playground import Design, UNet, load_model
 from unet_playground.errors import UnusableWeights
 from unet_playground.parts.layers import JoinedConvolution
 from unet_playground.space import draw
 from unet_playground.tasks import tasks
-from unet_playground.training.datasets import Example
+from unet_playground.training.datasets import Example, datasets, examples, split
+from unet_playground.training.evaluate import evaluate
 from unet_playground.training.loop import Bank, Objective, Trainer, designs_of_bank
 from unet_playground.training.recipe import Recipe
 from unet_playground.training.session import Session, teacher_of
@@ -216,6 +217,30 @@ def test_a_design_can_be_trained_alone(scenes: Path, tmp_path: Path, monkeypatch
     assert (model.origin.weights, model.origin.sha256) == ("solo", card.sha256)
     with pytest.raises(UnusableWeights):
         load_model("nuclei", BASE.replace(skip="add"), "solo")
+
+
+def test_a_design_for_volumes_is_trained_scored_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    root, design = write_cubes(tmp_path / "data"), Design(dims=3, depth=1, width=2)
+    recipe = replace(datasets["hippocampus"].make.volume_recipe, steps=2, side=16, warmup=1)
+    assert recipe.mirrors
+    card = Session("hippocampus", design, False, recipe, tmp_path / "hippocampus" / "solo-3d", str(root)).run()
+    parts = split("hippocampus", root)
+    assert card.metrics["test"]["n"] == len(parts["test"])
+    monkeypatch.setenv("UNET_PLAYGROUND_CHECKPOINTS", str(tmp_path))
+    model = load_model("hippocampus", design)
+    assert model.origin is not None
+    assert (model.origin.weights, model.origin.sha256) == ("solo", card.sha256)
+    whole = examples("hippocampus", parts["test"], dims=3)
+    assert evaluate(model, whole, datasets["hippocampus"].make.metrics, "group").summary() == card.metrics["test"]
+
+
+def test_training_on_volumes_makes_the_loss_small():
+    values, labels = cube(0)
+    example = Example("v", torch.from_numpy(values / 320)[None], torch.from_numpy(labels))
+    bank = Bank(Design(dims=3, depth=1, width=4), 1, 3, shared=False)
+    recipe = Recipe(steps=40, size=2, side=16, warmup=5, rate=1e-2, turns=False)
+    losses = list(Trainer(bank, recipe, [example]).run())
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
 
 
 def _trainer(steps: int, **changes: object) -> Trainer:

@@ -171,3 +171,21 @@ def test_the_liver_of_a_ct_is_found(data: Path):
     part = Volume(np.ascontiguousarray(volume.values[..., span]), volume.affine @ np.diag([1, 1, 4.0, 1]), "HU")
     found, true = segment_volume(part, load_model("liver", Design())).mask == 1, truth[..., span]
     assert 2 * (found & true).sum() / (found.sum() + true.sum()) > 0.9
+
+
+def test_a_network_of_volumes_takes_the_volume_as_one():
+    model = load_model("hippocampus", Design(dims=3, depth=2, width=4))
+    values, told = scene((80, 30, 20)), []
+    found = segment_volume(Volume(values, np.eye(4)), model, progress=lambda *done: told.append(done))
+    assert len(np.unique(found.mask)) > 1 and told[-1] == (2, 2)
+    volume = laid(values, (2, 0, 1), (-1, 1, -1))
+    assert np.array_equal(volume.canonical(segment_volume(volume, model).mask), found.mask)
+
+    class Cancelled(Exception):
+        pass
+
+    def cancel(done: int, blocks: int) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        segment_volume(volume, model, progress=cancel)

@@ -25,7 +25,10 @@ def evaluate(given: argparse.Namespace) -> None:
     samples = pair(Path(given.images), Path(given.labels))
     unit = "group" if is_volume(samples[0].image) else "image"
     result = run(
-        model, (one for sample in samples for one in read(sample, task)), datasets[given.task].make.metrics, unit
+        model,
+        (one for sample in samples for one in read(sample, task, dims=model.design.dims)),
+        datasets[given.task].make.metrics,
+        unit,
     )
     summary = result.summary()
     words = ", ".join(f"{name} {value}" for name, value in summary.items() if name != "intervals")
@@ -36,8 +39,9 @@ def train(given: argparse.Namespace) -> None:
     """Train a design, or with --bank all of them; goes on where it stopped."""
     from tqdm import tqdm
 
-    recipe = _recipe(given)
-    session = Session(given.task, chosen_design(given), given.bank, recipe, Path(given.out), given.data, given.every)
+    design = chosen_design(given)
+    recipe = _recipe(given, design.dims)
+    session = Session(given.task, design, given.bank, recipe, Path(given.out), given.data, given.every)
     session.teachers = tuple(Path(folder) for folder in given.teacher)
     bars: list[tqdm] = []
 
@@ -59,12 +63,13 @@ def train(given: argparse.Namespace) -> None:
     tell(given, {"task": card.task, "design": session.base.to_link(), "shared": card.shared, "metrics": scores}, words)
 
 
-def _recipe(given: argparse.Namespace) -> Recipe:
+def _recipe(given: argparse.Namespace, dims: int) -> Recipe:
     """The recipe of the task's data set, changed by the flags."""
     dataset = datasets[given.task].make
     names = ("steps", "size", "side", "rate", "seed", "loss", "schedule", "precision")
     changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-    recipe = replace(dataset.bank_recipe if given.bank else dataset.recipe, **changes)
+    alone = dataset.recipe if dims == 2 else dataset.volume_recipe
+    recipe = replace(dataset.bank_recipe if given.bank else alone, **changes)
     recipe = replace(recipe, loss=losses[recipe.loss].id, schedule=schedules[recipe.schedule].id)
     if given.epochs is not None:
         if not 0 < given.epochs < 1e6:

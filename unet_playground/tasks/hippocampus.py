@@ -1,5 +1,8 @@
 """The hippocampus in MR slices."""
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unet_playground.errors import Text
@@ -25,9 +28,11 @@ class Hippocampus(Task):
 
     Volumes of about 36 x 50 x 35 voxels of 1 mm around one hippocampus. MR has no units, so every slice is stretched
     to its own brightness. Networks are trained on slices in all three directions; a volume is cut across one.
+    Networks with dims=3 take volumes whole, stretched as one.
     """
 
     channels = 1
+    dims = (2, 3)
     plane = 1
     scan = Scan(
         pixel=1.0,
@@ -46,3 +51,6 @@ class Hippocampus(Task):
 
     def prepare(self, picture: Picture) -> Tensor:
         return as_input(stretch(gray(unit(picture.pixels))))
+
+    def prepare_volume(self, values: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(stretch(values))[None]

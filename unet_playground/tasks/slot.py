@@ -53,30 +53,38 @@ class Task:
 
     Attributes:
         channels: Channels of the network's input.
-        dims: Of its images.
+        dims: What its networks may take: 2, its images; 3, whole volumes.
         labels: The classes, background first.
         plane: The axis (0 x, 1 y, 2 z) across which a volume is cut into the images of this task.
         scan: How its slices were taken from volumes; None where its images are no slices.
     """
 
     channels: ClassVar[int] = 3
-    dims: ClassVar[int] = 2
+    dims: ClassVar[tuple[int, ...]] = (2,)
     labels: ClassVar[tuple[Label, ...]]
     plane: ClassVar[int] = 2
     scan: ClassVar[Scan | None] = None
 
     @classmethod
-    def check_dims(cls, design: Design) -> None:
-        """Refuse a design for volumes where the task has images, and the reverse."""
-        if design.dims != cls.dims:
+    def check_dims(cls, design: Design, picture: bool = False) -> None:
+        """Refuse a design for volumes where the task has none.
+
+        Args:
+            design: Any.
+            picture: Whether it shall be run on a picture, as no design for volumes can be.
+        """
+        if design.dims not in (Task.dims if picture else cls.dims):
             raise IllegalDesign(
-                f"dims={design.dims} does not fit this task, whose images have {cls.dims} dimensions: "
-                f"choose dims={cls.dims}.",
-                f"dims={design.dims} 不适合此任务（图像为 {cls.dims} 维）：请选择 dims={cls.dims}。",
+                f"dims={design.dims} does not fit this task, whose images have 2 dimensions: choose dims=2.",
+                f"dims={design.dims} 不适合此任务（图像为 2 维）：请选择 dims=2。",
             )
 
     def prepare(self, picture: Picture) -> Tensor:
         """The network's input, float32 (channels, h, w), of a picture of any size."""
+        raise NotImplementedError
+
+    def prepare_volume(self, values: NDArray[np.float32]) -> Tensor:
+        """The input of a network with dims=3, float32 (channels, *sides), of a volume in any order of its axes."""
         raise NotImplementedError
 
 
@@ -103,7 +111,7 @@ def colors(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def stretch(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pixels with their 0.5th and 99.5th percentile moved to 0 and 1, float32; a constant image becomes 0."""
+    """Pixels or voxels, their 0.5th and 99.5th percentile moved to 0 and 1, float32; a constant image becomes 0."""
     values = pixels.astype(np.float32)
     low, high = np.percentile(values, [0.5, 99.5])
     if high <= low:

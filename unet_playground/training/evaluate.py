@@ -9,7 +9,7 @@ import torch
 
 from unet_playground.errors import MissingData
 from unet_playground.inference import read_out
-from unet_playground.model import UNet
+from unet_playground.model import LAYOUTS, UNet
 from unet_playground.training.datasets import Example
 from unet_playground.training.metrics import (
     GENERAL,
@@ -110,14 +110,15 @@ def evaluate(
         examples: Images with truth.
         metrics: Ids of metrics; `dice` is scored in any case.
         unit: `image` scores every image by itself; `group` stacks the masks of a group into one volume in the order
-            of the examples, and scores that.
+            of the examples, and scores that; volumes that a network takes whole are scored as they are.
 
     Raises:
         UnknownChoice: There is no such metric.
         MissingData: The images of a group differ in size.
     """
     cases = _segment(model, examples)
-    return compare(_stack(cases) if unit == "group" else cases, model.classes, metrics)
+    sliced = unit == "group" and model.design.dims == 2
+    return compare(_stack(cases) if sliced else cases, model.classes, metrics)
 
 
 def compare(cases: Iterable[Case], classes: int, metrics: Sequence[str] = GENERAL) -> Evaluation:
@@ -140,10 +141,10 @@ def compare(cases: Iterable[Case], classes: int, metrics: Sequence[str] = GENERA
 
 
 def _segment(model: UNet, examples: Iterable[Example]) -> Iterator[Case]:
-    device = next(model.parameters()).device
+    device, layout = next(model.parameters()).device, LAYOUTS[model.design.dims]
     for example in examples:
         with torch.inference_mode():
-            mask = read_out(model(example.image[None].to(device, memory_format=torch.channels_last))).mask
+            mask = read_out(model(example.image[None].to(device, memory_format=layout))).mask
         objects = None if example.objects is None else example.objects.numpy()
         # An image that names no group is alone in its own.
         yield Case(example.name, example.group or example.name, mask, Truth(example.labels.numpy(), objects))

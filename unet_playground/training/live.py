@@ -116,7 +116,7 @@ class Plan:
                     f"{bound.title.en} {value:g} is not possible; choose {bound.low:g} to {bound.high:g}.",
                     f"{bound.title.zh} {value:g} 无效；可取 {bound.low:g} 到 {bound.high:g}。",
                 )
-        tasks[self.task].make.check_dims(self.design)
+        tasks[self.task].make.check_dims(self.design, picture=True)
         _check_memory(self)
 
     @property

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError
-from unet_playground.model import UNet
+from unet_playground.model import LAYOUTS, UNet
 from unet_playground.parts import Block, blocks
 from unet_playground.parts.layers import center
 from unet_playground.space import combinations
@@ -245,7 +245,7 @@ class Trainer:
 
     def _batches(self) -> DataLoader:
         recipe, share = self.recipe, self.recipe.size // self.world
-        views = Views(self.examples, recipe.side, recipe.turns, recipe.seed)
+        views = Views(self.examples, recipe.side, recipe.turns, recipe.seed, recipe.mirrors)
         first = [step * recipe.size + self.rank * share for step in range(self.step, recipe.steps)]
         # A GPU waits for no views; on a CPU more processes would take its time away.
         workers = min(8, os.cpu_count() or 1) if self.device.type == "cuda" else 0
@@ -258,7 +258,8 @@ class Trainer:
 
     def _update(self, images: Tensor, labels: Tensor) -> float:
         recipe = self.recipe
-        images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        layout = LAYOUTS[self.bank.base.dims]
+        images = images.to(self.device, memory_format=layout, non_blocking=True)
         designs = [self.bank.base]
         if self.bank.shared:
             designs = schedules[recipe.schedule].make(self.bank.base, recipe.seed, self.step)

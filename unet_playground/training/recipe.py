@@ -25,6 +25,7 @@ class Recipe:
         distil: Weight of the divergence from a step's first design, where a step trains several.
         led: Weight, at the start, of the distance from the features of networks that were trained alone.
         turns: Whether a scene looks as natural in all orientations; otherwise it is tilted by 15 degrees at most.
+        mirrors: Whether, where it is only tilted, left and right may change places.
         precision: Of convolutions: `float32`, `bfloat16`, or `auto`: bfloat16 where the machine computes with it.
     """
 
@@ -42,6 +43,7 @@ class Recipe:
     distil: float = 0.0
     led: float = 1.0
     turns: bool = True
+    mirrors: bool = False
     precision: str = "auto"
 
     def led_at(self, step: int) -> float:

@@ -77,13 +77,14 @@ class Session:
         task = tasks[self.task].make()
         self.recipe = replace(self.recipe, precision=_precision(self.recipe.precision, device))
         task.check_dims(self.base)
+        dims = self.base.dims
         parts = split(self.task, data_root(self.data))
         bank = Bank(self.base, task.channels, len(task.labels), self.shared, self.recipe.seed, device)
         taught = [teacher_of(self.task, folder).to(device) for folder in self.teachers]
-        trainer = Trainer(bank, self.recipe, examples(self.task, parts["train"], training=True), taught)
+        trainer = Trainer(bank, self.recipe, examples(self.task, parts["train"], training=True, dims=dims), taught)
         self._open_folder()
         self._resume(trainer)
-        self._train(trainer, progress, _some(examples(self.task, parts["validation"])))
+        self._train(trainer, progress, _some(examples(self.task, parts["validation"], dims=dims)))
         card = self._card(trainer, parts)
         if trainer.rank:
             return card
@@ -146,7 +147,7 @@ class Session:
         with torch.device("meta"):
             network = UNet(self.base, task.channels, len(task.labels))
         network = WeightStore(self.out, card).draw(network).to(device).channels_last().eval()
-        result = evaluate(network, examples(self.task, test), dataset.metrics, dataset.unit)
+        result = evaluate(network, examples(self.task, test, dims=self.base.dims), dataset.metrics, dataset.unit)
         card = replace(card, metrics={**card.metrics, "test": result.summary()})
         write_card(self.out, card)
         return card

@@ -80,7 +80,7 @@ def drawing(
         IllegalDesign: The design does not fit the task.
     """
     made = tasks[task].make
-    made.check_dims(design)
+    made.check_dims(design, picture=True)
     read = wiring(design, sides, made.channels, len(made.labels))
     theirs = _signatures(other, wiring(other, sides, made.channels, len(made.labels))) if other else {}
     changed = [id for id, one in _signatures(design, read).items() if theirs.get(id) != one] if other else []

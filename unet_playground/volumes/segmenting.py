@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TypeVar
 
 import numpy as np
@@ -125,8 +126,8 @@ def segment_volume(
         volume: On any grid.
         model: As `load_model` gives it.
         view: How the volume is shown.
-        progress: Called with the finished slices and their number at least every second, from the caller's thread.
-            What it raises ends the work after the pass at hand and comes out of here.
+        progress: Called with the finished slices (of a network of volumes, blocks) and their number at least every
+            second, from the caller's thread. What it raises ends the work after the pass at hand and comes out of here.
 
     Raises:
         UnreadableImage: The task has no slices, or a slice would be too large for its spacing.
@@ -251,6 +252,10 @@ def _shown(values: NDArray[np.float32], scan: Scan, view: View) -> NDArray[np.fl
     return ((values - low) / np.where(high > low, high - low, 1)) ** view.gamma
 
 
+class _Stopped(Exception):
+    """Ends a computation aside whose caller has left."""
+
+
 def _awaited(job: "Future[T]", told: Callable[[], object]) -> T:
     """A job's result; while it runs the caller is told so."""
     while wait([job], EVERY).not_done:
@@ -275,7 +280,21 @@ def _cube(
     values = np.nan_to_num(volume.canonical(), posinf=0, neginf=0)
     side = -1 if view.mirrored else 1
     seen = np.ascontiguousarray(_shown(values[None], scan, view)[0][::side])
-    probability = segment_cube(seen, (x, y, z), model, progress)[:, ::side]
+    stop, at = Event(), (0, 1)
+
+    def told(done: int, blocks: int) -> None:
+        nonlocal at
+        at = done, blocks
+        if stop.is_set():
+            raise _Stopped
+
+    with ThreadPoolExecutor(1) as aside:
+        try:
+            found = _awaited(aside.submit(segment_cube, seen, (x, y, z), model, told), lambda: progress(*at))
+        finally:
+            stop.set()
+    progress(*at)
+    probability = found[:, ::side]
     volume.canonical(mask)[...] = probability.argmax(0)
     for number, each in enumerate(foreground, 1):
         volume.canonical(each)[...] = np.rint(probability[number] * 255)

@@ -23,7 +23,8 @@ class HippocampusVolumes(Dataset):
     """220 MR volumes of about 36 x 50 x 35 voxels of 1 mm; labels 1 anterior, 2 posterior.
 
     Layout: `hippocampus/images/NAME.nii.gz` and `hippocampus/labels/NAME.nii.gz`. A volume is never divided between
-    splits; networks learn from its slices in all three directions.
+    splits; networks learn from its slices in all three directions, or with dims=3 from all of it. All volumes lie
+    as if of one side of the head; volumes taken whole are mirrored half of the time, so that both sides are known.
     """
 
     source = Source(
@@ -38,6 +39,7 @@ class HippocampusVolumes(Dataset):
     )
     recipe = Recipe(steps=4000, side=48, size=16, turns=False)
     bank_recipe = replace(recipe, steps=12000)
+    volume_recipe = Recipe(steps=2500, side=36, size=2, turns=False, mirrors=True)
     axes, unit = (0, 1, 2), "group"
 
     def samples(self, root: Path) -> Sequence[Sample]:

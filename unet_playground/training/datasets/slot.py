@@ -43,12 +43,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Example:
-    """One image as a network takes it, with its truth.
+    """One image as a network takes it, with its truth; a whole volume is its slices on top of each other.
 
     Attributes:
         name: The image's stem; of a slice with axis and number behind it.
-        image: float32 (channels, h, w).
-        labels: uint8 (h, w), class numbers.
+        image: float32 (channels, h, w) or (channels, slices, h, w).
+        labels: uint8 (h, w) or (slices, h, w), class numbers.
         group: Who or what it shows: a patient, a child, a volume.
         objects: int32 (h, w), instance numbers from 1; None where there are none.
     """
@@ -67,6 +67,7 @@ class Dataset:
         source: Where the data come from, with licence and whom to name.
         recipe: How a network is trained on it, unless told otherwise.
         bank_recipe: How a bank is trained on it, unless told otherwise: longer, because its parts take turns.
+        volume_recipe: How a network that takes volumes whole is trained on it, where the task has such.
         axes: Across which axes volumes are cut for training.
         unit: What is scored as one: an `image`, or a `group` of slices, which make a volume.
         metrics: Ids of the scores that tell designs apart on this task.
@@ -75,6 +76,7 @@ class Dataset:
     source: ClassVar[Source]
     recipe: ClassVar[Recipe] = Recipe()
     bank_recipe: ClassVar[Recipe] = Recipe(steps=12000)
+    volume_recipe: ClassVar[Recipe] = Recipe(size=2, side=36)
     axes: ClassVar[tuple[int, ...]] = (2,)
     unit: ClassVar[Literal["image", "group"]] = "image"
     metrics: ClassVar[tuple[str, ...]] = GENERAL
@@ -128,15 +130,20 @@ def split_hash(samples: Sequence[Sample]) -> str:
     return hashlib.sha256("\n".join(sample.image.name for sample in samples).encode()).hexdigest()
 
 
-def examples(task: str, samples: Sequence[Sample], training: bool = False) -> list[Example]:
-    """The examples of a task's own data, each with its group; for training volumes are cut across several axes."""
+def examples(task: str, samples: Sequence[Sample], training: bool = False, dims: int = 2) -> list[Example]:
+    """The examples of a task's own data, each with its group.
+
+    For training volumes are cut across several axes, unless networks take them whole (`dims` 3).
+    """
     dataset, made = datasets[task].make(), tasks[task].make()
     axes = dataset.axes if training else (made.plane,)
-    return [one for sample in samples for one in read(sample, made, dataset.group(sample), axes)]
+    return [one for sample in samples for one in read(sample, made, dataset.group(sample), axes, dims)]
 
 
-def read(sample: Sample, task: Task, group: str | None = None, axes: Sequence[int] | None = None) -> list[Example]:
-    """One sample, ready for a network: one example for an image, one per slice for a volume.
+def read(
+    sample: Sample, task: Task, group: str | None = None, axes: Sequence[int] | None = None, dims: int = 2
+) -> list[Example]:
+    """One sample, ready for a network: one example for an image, one per slice for a volume, or one for all of it.
 
     With two classes every label above 0 is class 1, and the labels are kept as instances where there are several.
 
@@ -145,14 +152,16 @@ def read(sample: Sample, task: Task, group: str | None = None, axes: Sequence[in
         task: Says how images are prepared and across which axis a volume is cut.
         group: Whom the sample shows; by default its own name.
         axes: Other axes to cut across.
+        dims: 3 for networks that take a volume whole: its slices in the task's plane, on top of each other.
     """
     group = sample.name if group is None else group
+    if dims == 3:
+        return [_volume(sample, task, group)]
     if not is_volume(sample.image):
         picture, labels = read_image(sample.image), read_labels(sample.label)
         _check_sides(sample, (picture.height, picture.width), labels.shape)
         return [_example(sample.name, picture, labels, task, group)]
-    values, labels = read_volume(sample.image).values, read_label_volume(sample.label)
-    _check_sides(sample, values.shape, labels.shape)
+    values, labels = _voxels(sample)
     return [
         _example(f"{sample.name}-{'xyz'[axis]}{number}", Picture.from_array(image), truth, task, group)
         for axis in axes or (task.plane,)
@@ -160,15 +169,37 @@ def read(sample: Sample, task: Task, group: str | None = None, axes: Sequence[in
     ]
 
 
+def _volume(sample: Sample, task: Task, group: str) -> Example:
+    if not is_volume(sample.image):
+        raise MissingData(
+            f"{sample.image.name} is an image, and a design with dims=3 takes volumes: give NIfTI files, or choose "
+            "dims=2.",
+            f"{sample.image.name} 是图像，而 dims=3 的设计需要体数据：请提供 NIfTI 文件，或选择 dims=2。",
+        )
+    values, labels = (plane(array, task.plane) for array in _voxels(sample))
+    return Example(sample.name, task.prepare_volume(values), _classes(sample.name, labels, task), group)
+
+
+def _voxels(sample: Sample) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """The values and the labels of a volume, (x, y, z)."""
+    values, labels = read_volume(sample.image).values, read_label_volume(sample.label)
+    _check_sides(sample, values.shape, labels.shape)
+    return values, labels
+
+
 def _example(name: str, picture: Picture, labels: NDArray[np.uint16], task: Task, group: str) -> Example:
+    binary = len(task.labels) == 2
+    objects = torch.from_numpy(labels.astype(np.int32)) if binary and len(np.unique(labels)) > 2 else None
+    return Example(name, task.prepare(picture), _classes(name, labels, task), group, objects)
+
+
+def _classes(name: str, labels: NDArray[np.uint16], task: Task) -> Tensor:
+    """The labels as the task numbers them, uint8; another number is refused with the file's name."""
     try:
-        classes = as_classes(labels, len(task.labels))
+        return torch.from_numpy(np.ascontiguousarray(as_classes(labels, len(task.labels))))
     except UnreadableImage as error:
         en, zh = f"{name}: {error.text.en}", f"{name}：{error.text.zh}"
         raise MissingData(en, zh) from None
-    binary = len(task.labels) == 2
-    objects = torch.from_numpy(labels.astype(np.int32)) if binary and len(np.unique(labels)) > 2 else None
-    return Example(name, task.prepare(picture), torch.from_numpy(np.ascontiguousarray(classes)), group, objects)
 
 
 def _check_sides(sample: Sample, image: tuple[int, ...], label: tuple[int, ...]) -> None:
