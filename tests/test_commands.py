@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.training.scenes import scene, write_scenes
+from tests.training.scenes import scene, write_cubes, write_scenes
 from unet_playground import Design, catalogues
 from unet_playground.__main__ import main
 from unet_playground.cost import cost
@@ -35,6 +35,21 @@ def _answer(capsys: Capture, *words: object) -> dict[str, Any]:
     assert printed.err == ""
     assert printed.out.count("\n") == 1
     return json.loads(printed.out)
+
+
+def test_volumes_are_trained_on_and_scored_whole_or_slice_by_slice(capsys: Capture, tmp_path: Path, checkpoints: Path):
+    root, hippocampus = write_cubes(tmp_path / "data"), ["--task", "hippocampus", *SMALL]
+    out = checkpoints / "hippocampus" / "solo-3d"
+    brief = ["--steps", 1, "--side", 16, "--data", root, "--out", out]
+    assert main(["train", *hippocampus, "--dims", "3", *map(str, brief)]) == 0
+    assert re.search(r"test Dice 0\.\d+ over \d images", capsys.readouterr().out)
+    recipe = json.loads((out / "card.json").read_text())["recipe"]
+    assert (recipe["size"], recipe["mirrors"], recipe["side"]) == (2, True, 16)
+    folders = ["--images", root / "hippocampus" / "images", "--labels", root / "hippocampus" / "labels"]
+    for dims, weights in ((2, "untrained"), (3, "solo")):
+        answer = _answer(capsys, "evaluate", *hippocampus, "--dims", dims, *folders)
+        assert (answer["weights"], answer["n"]) == (weights, 12)
+        assert [one["name"] for one in answer["per_image"]] == sorted(f"cube-{number}" for number in range(12))
 
 
 def _refusal(capsys: Capture, *words: object) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from unet_playground import Design, Picture, PlaygroundError, UNet, load_model, segment
 from unet_playground.errors import IllegalDesign, UnknownChoice
-from unet_playground.inference import TILES, ModelStore, _by_tiles, _spans, best_device, prepare, task_of
+from unet_playground.inference import TILES, ModelStore, _by_tiles, best_device, prepare, spans, task_of
 from unet_playground.limits import Limits
 from unet_playground.phantoms import draw
 from unet_playground.tasks import stretch
@@ -138,7 +138,7 @@ def test_a_store_refuses_what_is_too_large_before_it_is_built(checkpoints: Path,
 @pytest.mark.parametrize("side", TILES)
 def test_tiles_cover_every_pixel_once(length: int, side: int):
     total = torch.zeros(length)
-    for span, weight in _spans(length, side):
+    for span, weight in spans(length, side):
         assert span.start % 64 == 0 and span.stop - span.start <= side and (weight >= 0).all()
         total[span] += weight
     assert torch.allclose(total, torch.ones(length))
@@ -156,7 +156,7 @@ def test_tiles_give_the_mask_of_the_whole_image_without_seams(changes: dict[str,
     # Where a tile ends nothing jumps that does not jump in the whole image.
     for axis, length in enumerate(apart.shape):
         steps = np.abs(np.diff(tiled.probability[1], axis=axis)) - np.abs(np.diff(whole.probability[1], axis=axis))
-        ends = [span.stop - 1 for span, _ in _spans(length, 256)[:-1]]
+        ends = [span.stop - 1 for span, _ in spans(length, 256)[:-1]]
         assert np.take(steps, ends, axis=axis).mean() < 0.002
     np.testing.assert_allclose(tiled.probability.sum(0), 1, rtol=0, atol=1e-5)
 

@@ -134,6 +134,17 @@ def test_prepare_is_that_of_the_task(task: str, tmp_path: Path, checkpoints: Pat
     assert len(module.CLASSES) == len(tasks[task].make.labels)
 
 
+def test_a_network_for_volumes_comes_without_the_preparation_of_pictures(tmp_path: Path, checkpoints: Path):
+    model = load("hippocampus", Design(dims=3, depth=1, width=2))
+    folder = unpacked(standalone(model), tmp_path / "out")
+    module = _module(folder / "model.py", "volumes")
+    assert not hasattr(module, "prepare")
+    assert "torch.rand(1, 1, 32, 32, 32)" in (folder / "README.md").read_text("utf-8")
+    image = torch.rand(1, 1, 5, 9, 6)
+    with torch.inference_mode():
+        assert torch.equal(module.load(str(folder / "weights.safetensors"))(image), model(image))
+
+
 # Parts of others
 
 PART = '''

@@ -238,9 +238,9 @@ def test_training_on_volumes_makes_the_loss_small():
     values, labels = cube(0)
     example = Example("v", torch.from_numpy(values / 320)[None], torch.from_numpy(labels))
     bank = Bank(Design(dims=3, depth=1, width=4), 1, 3, shared=False)
-    recipe = Recipe(steps=40, size=2, side=16, warmup=5, rate=1e-2, turns=False)
+    recipe = Recipe(steps=60, size=2, side=16, warmup=5, rate=1e-2, turns=False)
     losses = list(Trainer(bank, recipe, [example]).run())
-    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
+    assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
 
 
 def _trainer(steps: int, **changes: object) -> Trainer:

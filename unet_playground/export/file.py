@@ -68,14 +68,15 @@ def model_file(model: UNet) -> ModelFile:
     """A file with just the classes that a design uses.
 
     Args:
-        model: Any network; one that was loaded for a task also gets `prepare`.
+        model: Any network; one that was loaded for a task and takes pictures also gets `prepare`.
 
     Raises:
         PlaygroundError: The source of a part is not in a file.
     """
     seeds: dict[Origin, str] = {one: one.bound for one in _SEEDS}
     gathered = gather(roots_of(model), wish_for(model), seeds, ("load", "prepare", "CLASSES"))
-    prepared = preparation(model.origin.task, gathered.names) if model.origin else None
+    flat = model.design.dims == 2  # a picture is prepared; volumes come without a reader
+    prepared = preparation(model.origin.task, gathered.names) if model.origin and flat else None
     imports = [*_SEEDS, *gathered.imports, *(prepared.shared if prepared else ())]
     body = _joined(gathered.pieces).replace(STAGES, stages_of(model, gathered.names))
     dims = model.design.dims
