@@ -4,6 +4,7 @@ const root = element.querySelector(".volume");
 const { make, rgb } = window.unetViewer;
 const words = props.value.words;
 const LIBRARY = "vendor/niivue/niivue.umd.js";
+const HEAT = [[87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
 const UNDOS = 16;
 const VIEWS = { all: 3, axial: 0, coronal: 1, sagittal: 2, render: 4 };
 const DRAGS = { look: 8, distance: 2, area: 6 };
@@ -12,7 +13,7 @@ const AXES = [2, 1, 0]; // the axis across which NiiVue's axial, coronal and sag
 const DIFFERENCE = [["agree", "#ffffff"], ["onlyA", "#7db1ff"], ["onlyB", "#e8821e"], ["other", "#ee6fd0"]];
 
 const state = {
-  volume: null, masks: {}, layer: null, hidden: new Set(),
+  volume: null, masks: {}, doubts: {}, layer: null, hidden: new Set(),
   run: null, corrected: new Set(), view: "all", tool: "look", pen: 1, strokes: 0, plane: 0, opacity: 0.35, contour: 1,
 };
 let viewer = null, library = null, image = null;
@@ -132,19 +133,22 @@ async function packed(bytes) {
 
 // The masks that the app computed; those that the visitor corrected meanwhile are of another run and go.
 async function lay() {
-  const { masks, run } = props.value;
+  const { masks, doubts, run } = props.value;
   state.run = run;
-  const data = {};
-  for (const [name, text] of Object.entries(masks)) data[name] = await unpacked(text);
+  const data = {}, unsure = {};
+  for (const name of Object.keys(masks)) {
+    data[name] = await unpacked(masks[name]);
+    unsure[`doubt${name}`] = await unpacked(doubts[name]);
+  }
   if (props.value.run !== run || root.dataset.state !== "shown") return;
-  Object.assign(state, { masks: data, strokes: 0, corrected: new Set() });
+  Object.assign(state, { masks: data, doubts: unsure, strokes: 0, corrected: new Set() });
   state.layer = Object.keys(data).includes(state.layer) ? state.layer : Object.keys(data)[0] ?? null;
   pens.replaceChildren(...props.value.labels.map((one, at) => make("option", { value: at + 1 }, one.title)));
   layer(state.layer);
 }
 
-const compared = () => Object.keys(state.masks).length > 1;
-const legend = () => state.layer === "difference" ? DIFFERENCE.map(([id, color]) => ({ title: words[id], color })) : props.value.labels;
+const unsure = () => state.layer in state.doubts;
+const legend = () => unsure() ? [] : state.layer === "difference" ? DIFFERENCE.map(([id, color]) => ({ title: words[id], color })) : props.value.labels;
 const unit = () => state.volume.spaced ? "mm" : "px";
 
 function differing({ A, B }) {
@@ -155,7 +159,7 @@ function layer(name) {
   if (state.layer in state.masks && state.strokes && viewer.drawBitmap) state.masks[state.layer] = viewer.drawBitmap.slice();
   Object.assign(state, { layer: name, strokes: 0, hidden: new Set() });
   if (PENS.includes(state.tool) && !(name in state.masks)) state.tool = "look";
-  viewer.drawBitmap = name === "difference" ? differing(state.masks) : (state.masks[name]?.slice() ?? new Uint8Array(image.img.length));
+  viewer.drawBitmap = name === "difference" ? differing(state.masks) : ((state.masks[name] ?? state.doubts[name])?.slice() ?? new Uint8Array(image.img.length));
   viewer.drawClearAllUndoBitmaps();
   viewer.drawAddUndoBitmap();
   viewer.refreshDrawing(false);
@@ -163,9 +167,18 @@ function layer(name) {
   take(state.tool);
 }
 
+// Colours of the steps of doubt, dark to light.
+function heat() {
+  const steps = props.value.levels;
+  return Array.from({ length: steps }, (_, at) => {
+    const place = (at / (steps - 1)) * (HEAT.length - 1), low = Math.min(Math.floor(place), HEAT.length - 2);
+    return HEAT[low].map((one, channel) => Math.round(one + (HEAT[low + 1][channel] - one) * (place - low)));
+  });
+}
+
 // Each class in its colour; hidden ones have none.
 function colour() {
-  const colors = [[0, 0, 0], ...legend().map((one) => rgb(one.color))];
+  const colors = [[0, 0, 0], ...(unsure() ? heat() : legend().map((one) => rgb(one.color)))];
   const [R, G, B] = [0, 1, 2].map((at) => colors.map((one) => one[at]));
   viewer.setDrawColormap({ R, G, B, A: colors.map((_, at) => (at && !state.hidden.has(at) ? 255 : 0)), labels: colors.map((_, at) => String(at)) });
   paint();
@@ -174,7 +187,7 @@ function colour() {
 function paint() {
   if (!viewer) return;
   viewer.drawOpacity = Math.max(state.opacity, state.contour ? 0.004 : 0);
-  viewer.drawRimOpacity = state.contour || -1;
+  viewer.drawRimOpacity = unsure() ? -1 : state.contour || -1;
   viewer.drawScene();
 }
 
@@ -247,7 +260,7 @@ function point(event) {
   const value = image.getValue(...voxel), number = viewer.drawBitmap?.[voxel[0] + nx * (voxel[1] + ny * voxel[2])];
   const said = [state.volume.oriented && state.volume.spaced ? directed(viewer.frac2mm(frac, 0, true)) : `${words.voxel} ${[...voxel].join(", ")}`];
   said.push(`${Number(value.toFixed(2))} ${state.volume.units ?? words.unitless}`);
-  if (number) said.push(legend()[number - 1]?.title ?? String(number));
+  if (number) said.push(unsure() ? `${words.doubt} ${(number / props.value.levels).toFixed(2)}` : legend()[number - 1]?.title ?? String(number));
   pointed.textContent = said.join(" · ");
 }
 
@@ -299,15 +312,22 @@ function refresh() {
   undo.disabled = !state.strokes;
   send.disabled = !state.corrected.has(state.layer);
   notes.textContent = volume?.notes ?? "";
-  const offered = compared() ? [["A", `${words.design} A`], ["B", `${words.design} B`], ["difference", words.difference]] : [];
+  const names = Object.keys(state.masks), alone = names.length < 2;
+  const offered = [
+    ...names.map((one) => [one, alone ? words.mask : `${words.design} ${one}`]), ...(alone ? [] : [["difference", words.difference]]),
+    ...names.map((one) => [`doubt${one}`, alone ? words.doubt : `${words.doubt} ${one}`]),
+  ];
   layers.replaceChildren(...offered.map(([id, title]) =>
     make("button", { type: "button", "data-id": id, "aria-pressed": String(id === state.layer), onclick: () => layer(id) }, title)));
-  layers.hidden = !offered.length;
-  keys.replaceChildren(...(state.layer ? legend() : []).map((one, at) => {
-    const flip = () => { if (!state.hidden.delete(at + 1)) state.hidden.add(at + 1); colour(); refresh(); };
-    const swatch = make("i", { style: `background:${one.color}` });
-    return make("button", { type: "button", class: "key", "aria-pressed": String(!state.hidden.has(at + 1)), onclick: flip }, swatch, one.title);
-  }));
+  const scale = `linear-gradient(90deg, ${HEAT.map((one) => `rgb(${one})`).join()})`;
+  keys.replaceChildren(...(unsure() ? [make("i", { class: "scale", style: `background:${scale}` }), words.entropy] : legend().map(key)));
+}
+
+// A class in the legend; pressed, it is shown.
+function key(one, at) {
+  const flip = () => { if (!state.hidden.delete(at + 1)) state.hidden.add(at + 1); colour(); refresh(); };
+  const swatch = make("i", { style: `background:${one.color}` });
+  return make("button", { type: "button", class: "key", "aria-pressed": String(!state.hidden.has(at + 1)), onclick: flip }, swatch, one.title);
 }
 
 function update() {

@@ -321,6 +321,8 @@ def test_a_volume_is_segmented_looked_at_corrected_measured_and_taken_home(room:
     made, source = _loaded(home), _loaded(EXAMPLE)
     assert np.array_equal(made.affine, source.affine) and made.shape == source.shape
     assert int((np.asanyarray(made.dataobj) > 0).sum()) == left
+    page = _saved(room, "Report", tmp_path / "report.html").read_text("utf-8")
+    assert "not for diagnosis" in page and "by hand" in page and 'src="http' not in page
     room.set_viewport_size({"width": 1440, "height": 900})
     assert misplaced(room) == []
     assert Axe().run(room).response["violations"] == []

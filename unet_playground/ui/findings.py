@@ -8,8 +8,9 @@ from unet_playground.errors import PlaygroundError
 from unet_playground.ui import panels
 from unet_playground.ui import volume_texts as words
 from unet_playground.ui.rooms.export import File
-from unet_playground.ui.study import Desk, Reading, Study
+from unet_playground.ui.study import Desk, Reading, Study, windows
 from unet_playground.volumes.measuring import Measured, Table, to_csv
+from unet_playground.volumes.report import report, three_planes
 from unet_playground.volumes.writing import to_dicom_seg, to_nifti, to_pngs
 
 LISTED = 5
@@ -39,11 +40,23 @@ def numbers(desk: Desk, which: str) -> File:
     return _named(one, "measurements.csv"), to_csv(one.table).encode()
 
 
+def page_of(desk: Desk, which: str, language: str = "en") -> File:
+    """One page with pictures, measurements, what made them, and the notice."""
+    study, one = _read(desk, which)
+    window = windows(study.volume, language)[0]
+    low, high = (window["centre"] + side * window["width"] / 2 for side in (-1, 1))
+    warning = [one.answer.warning] if one.answer.warning else []
+    notes = [*study.volume.notes, *one.answer.found.notes, *warning]
+    pictures = three_planes(study.volume, one.mask, study.labels, (low, high))
+    return _named(one, "report.html"), report(one.table, pictures, notes, language=language).encode()
+
+
 def segmentation(desk: Desk, which: str, series: list[str]) -> File:
     """The mask as DICOM-SEG of the series it was made of, which is given again: read once and removed."""
     study, one = _read(desk, which)
     try:
-        known = {"weights": one.found.origin.sha256, "design": one.found.design.to_link(), "volume": study.volume}
+        found = one.answer.found
+        known = {"weights": found.origin.sha256, "design": found.design.to_link(), "volume": study.volume}
         made = to_dicom_seg(one.mask, series, study.labels, **known)
     finally:
         for path in series:
@@ -53,7 +66,7 @@ def segmentation(desk: Desk, which: str, series: list[str]) -> File:
 
 def about(one: Reading) -> str:
     """The hash of the weights, and that a hand was at work where it was."""
-    return f"{one.found.origin.sha256[:12]}{' edited' if one.edited else ''}"
+    return f"{one.answer.found.origin.sha256[:12]}{' edited' if one.edited else ''}"
 
 
 def _named(one: Reading, name: str) -> str:

@@ -22,11 +22,14 @@ from unet_playground.images.volumes import Volume, open_volume
 from unet_playground.model import UNet
 from unet_playground.tasks import Label, tasks
 from unet_playground.volumes.measuring import Table, measure
+from unet_playground.volumes.quality import entropy
 from unet_playground.volumes.segmenting import VolumeSegmentation
 from unet_playground.volumes.writing import to_nifti
 
 KEPT = 4
 """How many volumes of all visitors are kept in memory."""
+LEVELS = 15
+"""Steps in which doubt is shown."""
 LARGEST_SHOWN = 120_000_000
 """Bytes of a volume beyond which a coarser one is shown."""
 EXAMPLE = FOLDER / "volumes" / "trunk.nii.gz"
@@ -58,28 +61,42 @@ UNSPACED = Text(
 
 
 @dataclass(frozen=True, eq=False)
+class Answer:
+    """What a model says of a volume.
+
+    Attributes:
+        model: Which says it.
+        found: Of the volume as it is.
+        views: Of other views of it.
+        warning: That the volume is unlike those in training; None where it is not.
+    """
+
+    model: UNet
+    found: VolumeSegmentation
+    views: tuple[VolumeSegmentation, ...] = ()
+    warning: Text | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Reading:
-    """What one design made of a volume, or a hand of that.
+    """A mask of a volume: an answer's own, or as a hand corrected it.
 
     Attributes:
         mask: uint8 (i, j, k), class numbers.
-        model: Which made it.
-        found: All that it said.
-        table: What the mask measures.
-        views: What the model said of other views of the volume.
-        edited: Whether a hand has corrected the mask.
+        answer: Whose it is.
+        table: What it measures.
+        edited: Whether a hand has corrected it.
     """
 
     mask: NDArray[np.uint8]
-    model: UNet
-    found: VolumeSegmentation
+    answer: Answer
     table: Table
-    views: tuple[VolumeSegmentation, ...] = ()
     edited: bool = False
 
-
-Answers = tuple[UNet, VolumeSegmentation, tuple[VolumeSegmentation, ...]]
-"""A model, what it says of a volume, and what it says of other views of it."""
+    @property
+    def doubt(self) -> NDArray[np.uint8]:
+        """(i, j, k): the entropy of every voxel's class, 0 certain, `LEVELS` all classes equally likely."""
+        return np.rint(entropy(self.answer.found) * LEVELS).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +131,10 @@ class Study:
         """The classes of its readings, background first."""
         return tasks[self.task].make.labels if self.task else ()
 
-    def read_by(self, task: str, answers: Mapping[str, Answers]) -> "Study":
+    def read_by(self, task: str, answers: Mapping[str, Answer]) -> "Study":
         """The same volume with what models say of it, measured."""
-        labels, readings = tasks[task].make.labels, {}
-        for name, (model, found, views) in answers.items():
-            others = [one[1] for other, one in answers.items() if other != name]
-            table = measure(self.volume, found.mask, labels, found=found, views=views, designs=others)
-            readings[name] = Reading(found.mask, model, found, table, views)
-        return replace(self, task=task, readings=readings, run=token_hex(8))
+        study = replace(self, task=task, readings={}, run=token_hex(8))
+        return replace(study, readings={name: study._reading(name, one, answers) for name, one in answers.items()})
 
     def corrected(self, name: str, text: str) -> "Study":
         """The same readings, one of them as a hand corrected it.
@@ -133,12 +146,19 @@ class Study:
         Raises:
             PlaygroundError: It is no mask of this volume.
         """
-        mask, own = unpacked(text, self.volume, len(self.labels)), self.readings[name]
-        others = [one.found for other, one in self.readings.items() if other != name]
-        said = {"found": own.found, "views": own.views, "designs": others, "edited": True}
-        table = measure(self.volume, mask, self.labels, **said)
-        changed = replace(own, mask=mask, table=table, edited=True)
+        mask = unpacked(text, self.volume, len(self.labels))
+        answers = {other: one.answer for other, one in self.readings.items()}
+        changed = self._reading(name, answers[name], answers, mask)
         return replace(self, readings={**self.readings, name: changed})
+
+    def _reading(
+        self, name: str, answer: Answer, answers: Mapping[str, Answer], corrected: NDArray[np.uint8] | None = None
+    ) -> Reading:
+        """A mask with its measures; what others say tells how sure these are."""
+        mask, edited = (answer.found.mask, False) if corrected is None else (corrected, True)
+        others = [one.found for other, one in answers.items() if other != name]
+        known = {"found": answer.found, "views": answer.views, "designs": others, "edited": edited}
+        return Reading(mask, answer, measure(self.volume, mask, self.labels, **known), edited)
 
 
 class Desk:
@@ -161,6 +181,13 @@ class Desk:
             self.study = study
             while len(Desk._taken) > KEPT:
                 Desk._taken.pop(0).study = None
+
+    def leave(self) -> None:
+        """Nothing lies on it any more."""
+        self.stopped, self.study = True, None
+        with Desk._lock:
+            if self in Desk._taken:
+                Desk._taken.remove(self)
 
     @property
     def open(self) -> Study:

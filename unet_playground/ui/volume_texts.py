@@ -17,6 +17,8 @@ WORDS = {
     "mask": Text("Mask", "掩膜"),
     "design": Text("Design", "设计"),
     "difference": Text("Difference", "差异"),
+    "doubt": Text("Doubt", "不确定性"),
+    "entropy": Text("entropy of the classes, 0 to 1", "类别的熵，0 至 1"),
     "agree": Text("agree", "一致"),
     "onlyA": Text("only A", "仅 A"),
     "onlyB": Text("only B", "仅 B"),
@@ -80,6 +82,7 @@ FILES = {
     "nifti": Text("Mask (.nii.gz)", "掩膜（.nii.gz）"),
     "pngs": Text("Slices (.zip of PNG)", "切片（PNG，.zip）"),
     "csv": Text("Numbers (.csv)", "数值（.csv）"),
+    "report": Text("Report (.html)", "报告（.html）"),
 }
 SEG = Text("DICOM-SEG: give the series again", "DICOM-SEG：请再次提供序列")
 OBJECT = Text("object {number}", "对象 {number}")
