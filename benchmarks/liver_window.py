@@ -1,7 +1,7 @@
 """Which window, pixel and direction did the liver's training slices have? Their files say none of them.
 
-`python -m benchmarks.liver_window` shows two CT volumes to the classic through many windows, at many sizes and turned in
-many ways, and compares its masks with the volumes' own labels (made by another network); then it compares how wide
+`python -m benchmarks.liver_window` shows two CT volumes to the classic through many windows, at many sizes and turned
+in many ways, and compares its masks with the volumes' own labels (made by another network); then it compares how wide
 bodies are in the training slices and in one of the volumes. What it found stands in `tasks.Liver.scan`; the bounds hold
 it there. It needs the data sets (UNET_PLAYGROUND_DATA) and takes minutes.
 """
@@ -18,9 +18,9 @@ from benchmarks.measure import Verdict
 from unet_playground import Design, UNet, load_model, read_image
 from unet_playground.images.labels import read_labels
 from unet_playground.images.volumes import open_volume, plane, read_label_volume
-from unet_playground.tasks import Liver, Scan
+from unet_playground.tasks import Scan
 from unet_playground.training.datasets import data_root, split
-from unet_playground.volumes.segmenting import AS_IT_IS, _pass, canonical_spacing
+from unet_playground.volumes.segmenting import AS_IT_IS, _pass, canonical_spacing, scan_of
 
 LOWS, HIGHS = (-160, -100, -50, -25, 0, 25), (105, 150, 200, 255, 300, 400)
 PIXELS = (0.9, 1.1, 1.3, 1.5, 1.7, 1.9, 2.2)
@@ -55,7 +55,8 @@ def main() -> None:
     """Search one thing at a time, the others as the task has them."""
     root = data_root()
     volumes = _volumes(root / "volumes")
-    model, scan, verdict = load_model("liver", Design()), Liver.scan, Verdict()
+    model, verdict = load_model("liver", Design()), Verdict()
+    scan = scan_of(model)
 
     def mean(scan: Scan, turn: str = "as it is") -> float:
         return float(np.mean([slices.dice(model, scan, turn) for slices in volumes]))
@@ -72,7 +73,7 @@ def main() -> None:
     for turn in TURNS:
         print(f"Dice {turn}: {mean(scan, turn):.3f}")
     verdict.at_least("Dice as it is less mirrored", chosen - mean(scan, "mirrored"), 0.1)
-    training, own = _widths(root), _width_of(volumes[0])
+    training, own = _widths(root), _width_of(volumes[0], scan)
     low, middle, high = np.percentile(training, [5, 50, 95])
     print(f"bodies in training slices are {low:.0f} to {high:.0f} px wide, {middle:.0f} in the middle; ", end="")
     print(f"that of the first volume {own:.0f} mm: {own / middle:.2f} mm a pixel if it is a middling one")
@@ -103,9 +104,9 @@ def _widths(root: Path) -> list[float]:
     return [width for width in widths if width]
 
 
-def _width_of(slices: Slices) -> float:
+def _width_of(slices: Slices, scan: Scan) -> float:
     """The middle width of one body in mm."""
-    low, high = Liver.scan.window or (0, 1)
+    low, high = scan.window or (0, 1)
     shown = np.clip((slices.values - low) / (high - low), 0, 1) * 255
     widths = [_width(image, truth) for image, truth in zip(shown, slices.truth, strict=True)]
     return float(np.median([width for width in widths if width])) * slices.pixel

@@ -13,7 +13,7 @@ from unet_playground import commands
 from unet_playground.atlas.table import COSTS
 from unet_playground.commands import atlas as measured
 from unet_playground.commands import data as fetching
-from unet_playground.commands import exporting, looking, training
+from unet_playground.commands import exporting, looking, quality, training
 from unet_playground.design import DEFAULTS, NUMBERS
 from unet_playground.errors import PlaygroundError
 from unet_playground.presets import presets
@@ -132,6 +132,11 @@ def _add_measured(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     solo.add_argument("--count", type=int, default=12, help="how many designs (default %(default)s)")
     solo.add_argument("--steps", type=int, help="updates of each (by default the task's recipe)")
     _add_sweep(solo)
+
+    usual = _command(subparsers, quality.usual)
+    usual.add_argument("--task", required=True, help=f"one of {', '.join(tasks)}")
+    usual.add_argument("--data", help="folder with the data sets (default: UNET_PLAYGROUND_DATA)")
+    usual.add_argument("--json", action="store_true", help="print one JSON object")
 
     claims = _command(subparsers, measured.claims)
     claims.add_argument("--task", help=f"one of {', '.join(tasks)} (default: all)")

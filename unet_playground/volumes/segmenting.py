@@ -142,6 +142,25 @@ def segment_volume(
     return VolumeSegmentation(mask, foreground, model.design, origin, (*_assumed(volume, scan), *notes))
 
 
+def slices_as_pictures(volume: Volume, found: VolumeSegmentation, model: UNet, most: int) -> list[Picture]:
+    """Slices as a network sees them: up to `most`, evenly spread over those in which something was found.
+
+    Args:
+        volume: What was segmented.
+        found: Its segmentation; where it is empty, slices from everywhere are given.
+        model: Of the task.
+        most: How many.
+    """
+    scan, axis = scan_of(model), task_of(model).plane
+    shown, masks = plane(volume.canonical(), axis), plane(volume.canonical(found.mask), axis)
+    filled = np.flatnonzero(masks.any((1, 2)))
+    filled = filled if len(filled) else np.arange(len(shown))
+    chosen = filled[np.unique(((np.arange(most) + 0.5) * len(filled) / most).astype(int))]
+    sides = _sides(volume, scan, AS_IT_IS, axis, shown.shape[1:])
+    values = torch.from_numpy(np.nan_to_num(shown[chosen], posinf=0, neginf=0)[:, None])
+    return [Picture.from_array(each) for each in _shown(_resized(values, sides)[:, 0].numpy(), scan, AS_IT_IS)]
+
+
 def canonical_spacing(volume: Volume) -> tuple[float, float, float]:
     """Distance of neighbouring voxels in mm along the axes of `Volume.canonical`."""
     spacing = np.empty(3)

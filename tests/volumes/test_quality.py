@@ -1,0 +1,127 @@
+"""Doubt at every voxel, and the warning of what no training image resembles."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from unet_playground import Design, Picture, load_model, read_image
+from unet_playground.examples import examples
+from unet_playground.images.volumes import Volume, open_volume
+from unet_playground.model import Origin
+from unet_playground.tasks import tasks
+from unet_playground.training.datasets import split
+from unet_playground.volumes.quality import distance, entropy, unusual, unusual_volume
+from unet_playground.volumes.segmenting import VolumeSegmentation, segment_volume
+from unet_playground.volumes.usual import fit, keep, usual_of
+
+SMALL = Design(depth=2, width=4)
+
+
+def found(*foreground: NDArray) -> VolumeSegmentation:
+    chances = np.stack([np.rint(255 * each).astype(np.uint8) for each in foreground])
+    return VolumeSegmentation(np.zeros(chances.shape[1:], np.uint8), chances, Design(), Origin("liver", "solo", ""))
+
+
+def test_entropy_is_none_where_sure_and_all_where_undecided():
+    chance = np.array([0, 0.5, 1, 0.11]).reshape(4, 1, 1)
+    doubt = entropy(found(chance)).ravel()
+    assert doubt[[0, 2]] == pytest.approx([0, 0])
+    assert doubt[1] == pytest.approx(1, abs=1e-3)
+    assert doubt[3] == pytest.approx(0.5, abs=0.02)  # 0.11 and 0.89 hold half a bit
+    third = np.full((1, 1, 1), 1 / 3)
+    assert entropy(found(third, third)).item() == pytest.approx(1, abs=1e-3)
+    assert entropy(found(third * 0, third * 3)).item() == pytest.approx(0)
+
+
+def chest(side: int = 512) -> NDArray[np.uint8]:
+    """A drawing in the manner of a chest radiograph: dark lungs, a bright middle, ribs and a diaphragm."""
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    image = 0.75 - 0.25 * (x**2 + y**2)
+    for middle in (-0.42, 0.42):
+        lung = np.hypot((x - middle) / 0.34, (y + 0.05) / 0.66)
+        image -= 0.5 / (1 + np.exp(18 * (lung - 1)))
+    image += 0.25 * np.exp(-((x / 0.12) ** 2)) + 0.3 * np.exp(-(((x - 0.12) / 0.25) ** 2 + ((y - 0.3) / 0.3) ** 2))
+    for number in range(9):
+        curve = y - (-0.8 + 0.17 * number) - 0.35 * (np.abs(x) - 0.45) ** 2
+        image += 0.08 * np.exp(-((curve / 0.025) ** 2)) * (np.abs(x) > 0.12)
+    image += 0.35 / (1 + np.exp(-30 * (y - 0.62 + 0.2 * np.abs(x))))
+    noise = np.random.default_rng(1).normal(0, 0.015, image.shape)
+    return np.rint(255 * np.clip(image + noise, 0, 1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("task", tasks)
+def test_a_chest_radiograph_is_flagged(task: str):
+    said = unusual(Picture.from_array(chest()), load_model(task, SMALL))
+    assert said is not None
+    assert "unlike" in said.en and tasks[task].title.en in said.en and tasks[task].title.zh in said.zh
+
+
+@pytest.mark.parametrize("task", tasks)
+def test_noise_and_an_even_image_are_flagged(task: str):
+    noise = Picture.from_array(np.random.default_rng(0).integers(0, 256, (256, 256), dtype=np.uint8))
+    even = Picture.from_array(np.full((200, 200), 128, np.uint8))
+    far = distance([noise, even], task)
+    assert far is not None and (far > 1).all()
+
+
+def test_a_radiograph_from_a_scanner_is_flagged(data: Path):
+    picture = read_image(data / "dicom_seg/highdicom/dx_image.dcm")
+    assert unusual(picture, load_model("nuclei", SMALL)) is not None
+
+
+@pytest.mark.parametrize("image", [one for one in examples() if one.label], ids=lambda one: one.id)
+def test_few_shipped_examples_are_flagged(image):
+    far = distance([image.read()], image.task)
+    assert far is not None and far[0] < 3
+
+
+@pytest.mark.parametrize("task", ["nuclei", "vessels", "liver"])
+def test_unseen_images_of_the_task_are_mostly_not_flagged(data: Path, task: str):
+    samples = split(task, data)["test"]
+    chosen = samples[:: max(1, len(samples) // 12)]
+    far = distance([read_image(sample.image) for sample in chosen], task)
+    assert far is not None
+    assert (far > 1).mean() <= 0.2
+
+
+def test_a_ct_is_usual_for_the_liver_and_noise_is_not(data: Path):
+    model = load_model("liver", Design())
+    whole = open_volume([data / "volumes/ct_dicom_j2k"])
+    assert unusual_volume(whole, segment_volume(whole, model), model) is None
+    noise = np.random.default_rng(0).normal(100, 300, (128, 128, 4)).astype(np.float32)
+    other = Volume(noise, np.diag([3.0, 3.0, 3.0, 1.0]), "HU")
+    assert unusual_volume(other, segment_volume(other, model), model) is not None
+
+
+def cloud(n: int, seed: int) -> NDArray[np.float32]:
+    """Points along two directions of twelve, with a little noise."""
+    rng = np.random.default_rng(seed)
+    plane = np.random.default_rng(99).normal(size=(2, 12))
+    return (rng.normal(size=(n, 2)) @ plane + rng.normal(0, 0.05, (n, 12))).astype(np.float32)
+
+
+@pytest.mark.parametrize("held_out", [60, 5])
+def test_what_leaves_the_usual_directions_or_goes_too_far_is_unusual(held_out: int):
+    usual = fit(cloud(80, 1), cloud(held_out, 2), "")
+    assert (usual.distance(cloud(400, 3)) > 1).mean() < 0.08
+    beyond = cloud(20, 4) + np.eye(12, dtype=np.float32)[3] * 3
+    assert (usual.distance(beyond) > 1).all()
+    assert (usual.distance(8 * cloud(20, 5)) > 1).mean() > 0.7
+
+
+def test_nothing_is_said_where_nothing_is_known(checkpoints: Path):
+    usual_of.cache_clear()
+    try:
+        picture = Picture.from_array(np.zeros((32, 32), np.uint8))
+        assert unusual(picture, load_model("nuclei", SMALL)) is None
+        (checkpoints / "nuclei").mkdir()
+        keep(fit(cloud(80, 1), cloud(60, 2), "of other weights"), "nuclei")
+        usual_of.cache_clear()
+        assert unusual(picture, load_model("nuclei", SMALL)) is None
+        (checkpoints / "nuclei" / "usual.safetensors").write_bytes(b"damaged")
+        usual_of.cache_clear()
+        assert usual_of("nuclei") is None
+    finally:
+        usual_of.cache_clear()
