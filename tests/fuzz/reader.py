@@ -1,11 +1,13 @@
 """Feeds the reader whatever breaks it: `make fuzz`, or `python -m tests.fuzz.reader [-max_total_time=60] [FOLDER]`.
 
-Guided by coverage (atheris, on Linux). A file ends as a sound picture or as a refusal; anything else is a finding.
+Guided by coverage (atheris, on Linux). A file ends as a sound picture or volume or as a
+refusal; anything else is a finding.
 FOLDER holds files to start from; without one, whole files of every kind are written into a new one.
 """
 
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import atheris  # type: ignore[import-not-found]
@@ -14,6 +16,7 @@ with atheris.instrument_imports(include=["unet_playground", "pydicom", "nibabel"
     from unet_playground.errors import UnreadableImage
     from unet_playground.images import decoders
     from unet_playground.images.kinds import decode, formats
+    from unet_playground.images.volume_files import decode_volume
     from unet_playground.limits import Limits
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "images"))
@@ -22,6 +25,8 @@ LIMITS = Limits(pixels=1_000_000, decoded_bytes=20_000_000)
 
 def test_one(data: bytes) -> None:
     """Decode in this very process, so that a crash is seen."""
+    with suppress(UnreadableImage, MemoryError):
+        decode_volume([data], 0, LIMITS)
     try:
         picture = decode(data, LIMITS)
     except (UnreadableImage, MemoryError):

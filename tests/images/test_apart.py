@@ -18,6 +18,7 @@ from unet_playground.errors import UnreadableImage
 from unet_playground.images import Picture, read_image
 from unet_playground.images.apart import decoders
 from unet_playground.images.labels import read_labels
+from unet_playground.images.volumes import open_volume
 
 _GRAY = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
 _FILE = save(_GRAY, "PNG")
@@ -54,6 +55,13 @@ def _said(source: bytes) -> str:
         read_image(source)
     assert caught.value.__cause__ is None and caught.value.__context__ is None
     return caught.value.text.en
+
+
+def test_a_volume_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch, stopped: set[int]) -> None:
+    monkeypatch.setenv("UNET_PLAYGROUND_MAX_VOLUME_SECONDS", "1")
+    with pytest.raises(UnreadableImage, match="took longer than 1 s to decode"):
+        open_volume([_FILE])
+    assert _children() < stopped
 
 
 def test_a_decoder_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, stopped: set[int]) -> None:

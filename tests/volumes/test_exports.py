@@ -88,6 +88,14 @@ def test_a_volume_without_a_place_is_written_without_one() -> None:
     assert not open_volume([to_nifti(_mask(volume), volume)]).oriented
 
 
+def test_a_volume_without_lengths_claims_no_millimetres() -> None:
+    volume = open_volume([file(one) for one in slices(PATIENT, PLACE, PixelSpacing=[0, 0])])
+    image = _again(to_nifti(_mask(volume), volume))
+    assert image.header.get_xyzt_units()[0] == "unknown" and np.array_equal(image.affine, volume.affine)
+    about = zipfile.ZipFile(BytesIO(to_pngs(_mask(volume), volume, _COLORS))).read("about.txt").decode()
+    assert "The size of a pixel is unknown." in about and "mm" not in about
+
+
 def test_a_shear_is_kept_by_the_sform_alone() -> None:
     tilted = PLACE.copy()
     tilted[1, 2] = 1

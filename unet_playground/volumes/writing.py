@@ -32,7 +32,8 @@ _SCANNER = 1
 def to_nifti(array: NDArray[Any], volume: Volume, *, about: str = "") -> bytes:
     """An array on a volume's grid as a .nii.gz file.
 
-    Its affine is the volume's bit for bit, as sform and, where axes are at right angles, as qform, in mm. A volume that
+    Its affine is the volume's bit for bit, as sform and, where axes are at right angles, as qform, in mm where they are
+    known. A volume that
     lies nowhere in the patient and has the format's own affine for that is written without a place again.
 
     Args:
@@ -51,7 +52,7 @@ def to_nifti(array: NDArray[Any], volume: Volume, *, about: str = "") -> bytes:
     kind = Nifti1Image if max(array.shape) <= _LARGEST_SIDE else Nifti2Image
     image = kind(array, volume.affine, dtype=array.dtype)
     header = image.header
-    header.set_xyzt_units("mm")
+    header.set_xyzt_units("mm" if volume.spaced else "unknown")
     header["descrip"] = f"{_DESCRIPTION} {about}".strip().encode("ascii", "ignore")[:_LONGEST_DESCRIPTION]
     placed = volume.oriented or not np.array_equal(header.get_base_affine(), volume.affine)
     image.set_sform(volume.affine, _SCANNER if placed else 0)
