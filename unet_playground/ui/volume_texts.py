@@ -62,7 +62,7 @@ WORDS = {
 OPEN = Text("Open a volume (NIfTI, DICOM files, zip)", "打开体数据（NIfTI、DICOM 文件、zip）")
 SAMPLE = Text("Example: CT of a trunk", "示例：躯干 CT")
 NETWORK = Text("Network for", "网络用于")
-VIEWS = Text("also in other views (six times as long)", "同时以其他视角判读（耗时约六倍）")
+VIEWS = Text("several views (5 to 6 × as long)", "多视角（用时 5 至 6 倍）")
 SEGMENT, STOP = Text("Segment", "分割"), Text("Stop", "停止")
 IDLE = Text(
     "Open a volume of your own or the example. It is read once and not kept; the present design segments it.",
