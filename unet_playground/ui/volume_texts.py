@@ -59,7 +59,7 @@ WORDS = {
         "Ctrl+Z：撤销一笔。窗设置只影响显示。",
     ),
 }
-OPEN = Text("Open a volume (NIfTI, DICOM files, zip)", "打开体数据（NIfTI、DICOM 文件、zip）")
+OPEN = Text("Open NIfTI, DICOM or zip", "打开 NIfTI、DICOM 或 zip")
 SAMPLE = Text("Example: CT of a trunk", "示例：躯干 CT")
 NETWORK = Text("Network for", "网络用于")
 VIEWS = Text("several views (5 to 6 × as long)", "多视角（用时 5 至 6 倍）")

@@ -111,9 +111,10 @@ class VolumeRoom(Room):
         try:
             study = desk.open
             task, dims = network.split()
-            weights = equal_weights(task, bench.designs)
-            for name, design in zip("AB", bench.designs, strict=False):
-                model = trained(task, replace(design, dims=int(dims)), weights)
+            designs = [replace(design, dims=int(dims)) for design in bench.designs]
+            weights = equal_weights(task, designs)
+            for name, design in zip("AB", designs, strict=False):
+                model = trained(task, design, weights)
                 if model is None:
                     untrained = panels.untrained(task)
                     raise PlaygroundError(untrained.en, untrained.zh)
