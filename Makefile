@@ -51,6 +51,7 @@ bench: .venv/dev
 	$(RUN) -m benchmarks.page
 	$(RUN) -m benchmarks.reading
 	$(RUN) -m benchmarks.tiles
+	$(RUN) -m benchmarks.volumes
 	$(RUN) -m benchmarks.load
 	$(RUN) -m benchmarks.soak
 

@@ -2,12 +2,14 @@
 
 import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unet_playground.commands.shared import tell
+from unet_playground.errors import MissingData
 from unet_playground.images import Picture, read_image
 from unet_playground.images.volumes import is_volume, plane, read_volume
 from unet_playground.tasks import tasks
@@ -32,7 +34,8 @@ def usual(given: argparse.Namespace) -> None:
     shares = {part: learned.distance(features) for part, features in parts.items()}
     for other in tasks:
         if other != given.task:
-            shares[other] = learned.distance(look(other, split(other, root)["test"], OTHERS))
+            with suppress(MissingData):  # not everybody has all data sets
+                shares[other] = learned.distance(look(other, split(other, root)["test"], OTHERS))
     counts = {name: (int((far > 1).sum()), len(far)) for name, far in shares.items()}
     words = ", ".join(f"{flagged} of {count} {name}" for name, (flagged, count) in counts.items())
     tell(given, {"task": given.task, "bytes": size, "flagged": counts}, f"unusual are {words} images; {size} B")

@@ -27,8 +27,9 @@ class Liver(Task):
     stretched, because in CT gray means density.
 
     The slices say neither how wide their pixels are nor what their gray was in HU. Both were found by comparison with
-    two CT volumes (`python -m benchmarks.liver_window`): through 0 to 255 HU the classic agrees best with the
-    volumes' own labels, and bodies are as wide as theirs at 1.5 mm a pixel, a field of view of 384 mm.
+    two CT volumes (CONTRIBUTING has the numbers, `python -m benchmarks.liver_window` repeats it): through 0 to 255 HU
+    the classic agrees best with the volumes' own labels, and a middling body is as wide as one of theirs at 1.5 mm a
+    pixel, a field of view of 384 mm.
     """
 
     channels = 1
