@@ -8,7 +8,7 @@ from tests.browser.app import chromium
 from tests.browser.looking import misplaced, option_of, pane_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
-ROOMS = ("layers", "skips", "operators", "uncertainty", "atlas", "claims", "train", "export")
+ROOMS = ("layers", "skips", "operators", "uncertainty", "atlas", "claims", "train", "volume", "export")
 
 
 def _faults(page: Page) -> list[str]:

@@ -15,6 +15,8 @@ from typing import Any
 import gradio as gr
 from gradio import themes
 from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from unet_playground.images.apart import decoders
 from unet_playground.limits import Limits
@@ -33,6 +35,8 @@ from unet_playground.ui.store import Store
 
 ASSETS = Path(__file__).parent.parent.parent / "assets"
 STYLE = ASSETS / "style.css"
+VENDOR = ASSETS / "vendor"
+"""What others wrote for the browser; it is loaded where it is needed."""
 FONT = ASSETS / "fonts" / "noto-sans-sc.woff2"
 
 
@@ -153,7 +157,7 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
         allowed_paths=[],
         max_file_size=limits.file_bytes,
         state_session_capacity=limits.sessions,
-        app_kwargs={"middleware": [door]},
+        app_kwargs={"middleware": [door], "routes": [Mount("/vendor", StaticFiles(directory=VENDOR))]},
         auth=login.check if login else None,
     )
     # What is there now stays: looking through it again and again would stop every answer for a third of a second.

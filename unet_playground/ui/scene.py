@@ -190,8 +190,12 @@ def model_for(scene: Scene, design: Design) -> UNet | None:
 
     Where the weights asked for do not exist, it has the others; `model.origin` says which.
     """
-    wanted = scene.weights if scene.weights in _kinds(scene.task, design) else AUTO
-    model = models().get(scene.task, design, wanted)
+    return trained(scene.task, design, scene.weights)
+
+
+def trained(task: str, design: Design, weights: str = AUTO) -> UNet | None:
+    """As `model_for`, of a task and the weights that are asked for."""
+    model = models().get(task, design, weights if weights in _kinds(task, design) else AUTO)
     return model if model.origin and model.origin.sha256 else None
 
 
@@ -200,10 +204,15 @@ def on_equal_terms(scene: Scene, designs: Iterable[Design]) -> Scene:
 
     What a network gains from being trained alone must not look like the gain of a part.
     """
-    kinds = [_kinds(scene.task, design) for design in designs]
-    if scene.weights != AUTO or len(kinds) < 2:
-        return scene
-    return scene.asking(weights=next((one for one in ("solo", "shared") if all(one in own for own in kinds)), AUTO))
+    return scene.asking(weights=equal_weights(scene.task, designs, scene.weights))
+
+
+def equal_weights(task: str, designs: Iterable[Design], weights: str = AUTO) -> str:
+    """The kind of weights that all of several designs have, where it was left to us and there is such a kind."""
+    kinds = [_kinds(task, design) for design in designs]
+    if weights != AUTO or len(kinds) < 2:
+        return weights
+    return next((one for one in ("solo", "shared") if all(one in own for own in kinds)), AUTO)
 
 
 def _kinds(task: str, design: Design) -> set[str]:

@@ -80,12 +80,12 @@ class Download:
 
     Args:
         id: Of the button, once a page.
-        title: Its words.
+        title: Its words; or the button itself, for a file that is made of others.
     """
 
-    def __init__(self, id: str, title: str):
+    def __init__(self, id: str, title: str | gr.UploadButton):
         self.id = id
-        self.button = gr.Button(title, size="sm")
+        self.button = gr.Button(title, size="sm") if isinstance(title, str) else title
         self.file = gr.DownloadButton("", visible="hidden", elem_id=f"file-{id}", elem_classes="empty")
 
     def connect(
@@ -105,7 +105,8 @@ class Download:
             except Superseded:
                 yield {line: "", self.file: gr.DownloadButton(value=None, elem_classes="empty")}
 
-        pressed = self.button.click(run, inputs, [self.file, line], **lane)
+        event = self.button.upload if isinstance(self.button, gr.UploadButton) else self.button.click
+        pressed = event(run, inputs, [self.file, line], **lane)
         pressed.then(None, js=PRESS.format(id=self.id), show_progress="hidden")
 
 

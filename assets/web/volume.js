@@ -1,0 +1,348 @@
+// A volume in three linked planes and in space, the masks over it, and what a hand corrects in them. NiiVue draws; masks
+// are its drawing, so that what is shown, corrected and sent back is one array of class numbers.
+const root = element.querySelector(".volume");
+const { make, rgb } = window.unetViewer;
+const words = props.value.words;
+const LIBRARY = "vendor/niivue/niivue.umd.js";
+const HEAT = [[87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
+const UNDOS = 16;
+const VIEWS = { all: 3, axial: 0, coronal: 1, sagittal: 2, render: 4 };
+const DRAGS = { look: 8, distance: 2, area: 6 };
+const PENS = ["brush", "fill", "erase"];
+const AXES = [2, 1, 0]; // the axis across which NiiVue's axial, coronal and sagittal planes are cut
+const DIFFERENCE = [["agree", "#ffffff"], ["onlyA", "#7db1ff"], ["onlyB", "#e8821e"], ["other", "#ee6fd0"]];
+
+const state = {
+  volume: null, masks: {}, doubts: {}, layer: null, hidden: new Set(),
+  run: null, corrected: new Set(), view: "all", tool: "look", pen: 1, strokes: 0, plane: 0, opacity: 0.35, contour: 1,
+};
+let viewer = null, library = null, image = null;
+
+const canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": words.picture });
+const pointed = make("p", { class: "pointed", "aria-live": "off" });
+const measured = make("p", { class: "measured", role: "status" });
+const notes = make("p", { class: "notes line" });
+const fault = make("p", { class: "fault", role: "alert" });
+const stage = make("div", { class: "stage" }, canvas, pointed, fault);
+
+// One button of several, of which one is pressed.
+const choices = (label, ids, chosen, choose) => {
+  const buttons = ids.map(([id, title]) => make("button", { type: "button", "data-id": id, onclick: () => choose(id) }, title));
+  const group = make("div", { class: "choices", role: "group", "aria-label": label }, ...buttons);
+  group.show = () => buttons.forEach((one) => one.setAttribute("aria-pressed", String(one.dataset.id === chosen())));
+  return group;
+};
+const number = (title, change) => {
+  const input = make("input", { type: "number", step: 1, onchange: change });
+  return { input, label: make("label", {}, title, input) };
+};
+const slider = (title, name) => {
+  const moved = (event) => { state[name] = Number(event.target.value); paint(); };
+  return make("label", {}, title, make("input", { type: "range", min: 0, max: 1, step: 0.05, value: state[name], oninput: moved }));
+};
+
+const views = choices(words.view, Object.keys(VIEWS).map((id) => [id, words[id]]), () => state.view, look);
+const convention = make("input", { type: "checkbox", checked: true, onchange: () => viewer?.setRadiologicalConvention(convention.checked) });
+const presets = make("select", { "aria-label": words.window, onchange: () => preset(presets.selectedIndex) });
+const width = number(words.width, () => frame(Number(width.input.value), Number(centre.input.value)));
+const centre = number(words.centre, () => frame(Number(width.input.value), Number(centre.input.value)));
+const layers = make("div", { class: "choices", role: "group", "aria-label": words.mask });
+const keys = make("div", { class: "keys" });
+const tools = choices(words.tool, [...Object.keys(DRAGS), ...PENS].map((id) => [id, words[id]]), () => state.tool, take);
+const pens = make("select", { "aria-label": words.pen, onchange: () => { state.pen = Number(pens.value); take(state.tool); } });
+const size = make("input", { type: "number", min: 1, max: 40, value: 3, onchange: () => take(state.tool) });
+const undo = make("button", { type: "button", onclick: back }, words.undo);
+const clear = make("button", { type: "button", onclick: forget }, words.clear);
+const send = make("button", { type: "button", class: "send", onclick: hand }, words.send);
+const bars = {
+  view: make("div", { class: "bar" }, views, make("label", { class: "convention" }, convention, words.radiological)),
+  window: make("div", { class: "bar" }, make("label", {}, words.window, presets), width.label, centre.label),
+  mask: make("div", { class: "bar masks" }, layers, keys, slider(words.opacity, "opacity"), slider(words.contour, "contour")),
+  tool: make("div", { class: "bar" }, tools, make("span", { class: "pens" }, pens, make("label", {}, words.size, size), undo, send), clear),
+};
+const help = make("details", {}, make("summary", {}, words.help), make("p", { class: "line" }, words.keyboard));
+root.append(make("div", { class: "bars" }, ...Object.values(bars)), stage, measured, notes, help);
+
+function loaded() {
+  return (library ??= new Promise((done, failed) => {
+    const script = make("script", { src: LIBRARY, onload: () => done(window.niivue), onerror: failed });
+    document.head.append(script);
+  }));
+}
+
+async function started() {
+  const { Niivue } = await loaded();
+  if (viewer) return;
+  if (!make("canvas").getContext("webgl2")) throw new Error(words.webgl);
+  const made = new Niivue({
+    logLevel: "error", dragAndDropEnabled: false, isRadiologicalConvention: convention.checked, showAllOrientationMarkers: true,
+    multiplanarShowRender: 1, maxDrawUndoBitmaps: UNDOS, dragMode: 4, backColor: [0, 0, 0, 1], fontColor: [1, 0.85, 0.3, 1],
+    crosshairColor: [0.31, 0.82, 0.77, 0.8], measureLineColor: [1, 0.85, 0.3, 1], measureTextColor: [1, 0.85, 0.3, 1],
+    crosshairWidth: 0.4, crosshairWidthUnit: "percent", viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "",
+  });
+  await made.attachToCanvas(canvas);
+  made.onIntensityChange = (changed) => told(changed.cal_max - changed.cal_min, (changed.cal_max + changed.cal_min) / 2);
+  made.onDrawingChanged = (action) => {
+    if (action !== "draw") return;
+    state.strokes = Math.min(state.strokes + 1, UNDOS - 1);
+    state.corrected.add(state.layer);
+    refresh();
+  };
+  made.onMeasurementCompleted = ({ distance }) => { measured.textContent = `${words.distance}: ${distance.toFixed(1)} ${unit()}`; };
+  made.onDragRelease = boxed;
+  viewer = root.niivue = made;
+}
+
+// A new volume takes the place of the one before.
+async function open(volume) {
+  root.dataset.state = "loading";
+  fault.textContent = "";
+  try {
+    await started();
+    const answer = await fetch(volume.url, { cache: "no-store" });
+    if (!answer.ok) throw new Error(words.gone);
+    const made = await window.niivue.NVImage.loadFromUrl({ url: await answer.arrayBuffer(), name: "volume.nii.gz" });
+    if (props.value.volume?.id !== volume.id) return;
+    for (const one of [...viewer.volumes]) viewer.removeVolume(one);
+    if (viewer.drawBitmap) viewer.closeDrawing();
+    viewer.clearAllMeasurements();
+    viewer.addVolume(made);
+    image = made;
+    viewer.createEmptyDrawing();
+    Object.assign(viewer.opts, { isOrientationTextVisible: volume.oriented, showMeasureUnits: volume.spaced });
+    presets.replaceChildren(...volume.presets.map((one) => make("option", {}, one.title)), make("option", { hidden: true }, words.own));
+    Object.assign(state, { masks: {}, layer: null, strokes: 0, corrected: new Set() });
+    preset(0);
+    look(state.view);
+    root.dataset.state = "shown";
+    lay();
+  } catch (error) {
+    root.dataset.state = "fault";
+    fault.textContent = error instanceof Error ? error.message : words.gone;
+  }
+}
+
+const through = async (bytes, stream) => new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(stream)).arrayBuffer());
+const unpacked = async (text) => through(await (await fetch(`data:;base64,${text}`)).arrayBuffer(), new DecompressionStream("gzip"));
+async function packed(bytes) {
+  const data = await through(bytes, new CompressionStream("gzip"));
+  const parts = [];
+  for (let at = 0; at < data.length; at += 32768) parts.push(String.fromCharCode(...data.subarray(at, at + 32768)));
+  return btoa(parts.join(""));
+}
+
+// The masks that the app computed; those that the visitor corrected meanwhile are of another run and go.
+async function lay() {
+  const { masks, doubts, run } = props.value;
+  state.run = run;
+  const data = {}, unsure = {};
+  for (const name of Object.keys(masks)) {
+    data[name] = await unpacked(masks[name]);
+    unsure[`doubt${name}`] = await unpacked(doubts[name]);
+  }
+  if (props.value.run !== run || root.dataset.state !== "shown") return;
+  Object.assign(state, { masks: data, doubts: unsure, strokes: 0, corrected: new Set() });
+  state.layer = Object.keys(data).includes(state.layer) ? state.layer : Object.keys(data)[0] ?? null;
+  pens.replaceChildren(...props.value.labels.map((one, at) => make("option", { value: at + 1 }, one.title)));
+  layer(state.layer);
+}
+
+const unsure = () => state.layer in state.doubts;
+const legend = () => unsure() ? [] : state.layer === "difference" ? DIFFERENCE.map(([id, color]) => ({ title: words[id], color })) : props.value.labels;
+const unit = () => state.volume.spaced ? "mm" : "px";
+
+function differing({ A, B }) {
+  return A.map((a, at) => (a === B[at] ? (a ? 1 : 0) : !B[at] ? 2 : !a ? 3 : 4));
+}
+
+function layer(name) {
+  if (state.layer in state.masks && state.strokes && viewer.drawBitmap) state.masks[state.layer] = viewer.drawBitmap.slice();
+  Object.assign(state, { layer: name, strokes: 0, hidden: new Set() });
+  if (PENS.includes(state.tool) && !(name in state.masks)) state.tool = "look";
+  viewer.drawBitmap = name === "difference" ? differing(state.masks) : ((state.masks[name] ?? state.doubts[name])?.slice() ?? new Uint8Array(image.img.length));
+  viewer.drawClearAllUndoBitmaps();
+  viewer.drawAddUndoBitmap();
+  viewer.refreshDrawing(false);
+  colour();
+  take(state.tool);
+}
+
+// Colours of the steps of doubt, dark to light.
+function heat() {
+  const steps = props.value.levels;
+  return Array.from({ length: steps }, (_, at) => {
+    const place = (at / (steps - 1)) * (HEAT.length - 1), low = Math.min(Math.floor(place), HEAT.length - 2);
+    return HEAT[low].map((one, channel) => Math.round(one + (HEAT[low + 1][channel] - one) * (place - low)));
+  });
+}
+
+// Each class in its colour; hidden ones have none.
+function colour() {
+  const colors = [[0, 0, 0], ...(unsure() ? heat() : legend().map((one) => rgb(one.color)))];
+  const [R, G, B] = [0, 1, 2].map((at) => colors.map((one) => one[at]));
+  viewer.setDrawColormap({ R, G, B, A: colors.map((_, at) => (at && !state.hidden.has(at) ? 255 : 0)), labels: colors.map((_, at) => String(at)) });
+  paint();
+}
+
+function paint() {
+  if (!viewer) return;
+  viewer.drawOpacity = Math.max(state.opacity, state.contour ? 0.004 : 0);
+  viewer.drawRimOpacity = unsure() ? -1 : state.contour || -1;
+  viewer.drawScene();
+}
+
+function look(id) {
+  state.view = id;
+  viewer?.setSliceType(VIEWS[id]);
+  refresh();
+}
+
+function preset(at) {
+  const chosen = state.volume?.presets[at];
+  if (chosen) frame(chosen.width, chosen.centre, at);
+}
+
+function frame(wide, middle, at = -1) {
+  if (!image || !(wide > 0) || !Number.isFinite(middle)) return;
+  Object.assign(image, { cal_min: middle - wide / 2, cal_max: middle + wide / 2 });
+  viewer.updateGLVolume();
+  told(wide, middle, at);
+}
+
+function told(wide, middle, at = -1) {
+  width.input.value = Number(wide.toPrecision(5));
+  centre.input.value = Number(middle.toPrecision(5));
+  presets.selectedIndex = at < 0 ? presets.options.length - 1 : at;
+}
+
+function take(id) {
+  state.tool = id;
+  if (viewer && image) {
+    viewer.opts.dragModePrimary = DRAGS[id] ?? DRAGS.look;
+    viewer.setDrawingEnabled(PENS.includes(id));
+    viewer.setPenValue(id === "erase" ? 0 : state.pen, id === "fill");
+    viewer.opts.penSize = Math.max(1, Math.min(40, Number(size.value) || 1));
+  }
+  refresh();
+}
+
+function back() {
+  if (!state.strokes) return;
+  viewer.drawUndo();
+  state.strokes -= 1;
+  state.corrected.add(state.layer);
+  refresh();
+}
+
+function forget() {
+  viewer?.clearAllMeasurements();
+  measured.textContent = "";
+}
+
+async function hand() {
+  state.corrected.delete(state.layer);
+  refresh();
+  const mask = await packed(viewer.drawBitmap);
+  state.masks[state.layer] = viewer.drawBitmap.slice();
+  trigger("input", { volume: state.volume.id, run: state.run, design: state.layer, mask });
+}
+
+// Value, place and class under the pointer.
+function point(event) {
+  if (!image) return;
+  const box = canvas.getBoundingClientRect(), ratio = viewer.uiData.dpr;
+  const place = [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
+  const tile = viewer.tileIndex(...place), cut = viewer.screenSlices[tile]?.axCorSag;
+  const frac = viewer.canvasPos2frac(place);
+  if (tile < 0 || !(cut <= 2) || frac[0] < 0) return void (pointed.textContent = "");
+  state.plane = cut;
+  const voxel = viewer.frac2vox(frac), [, nx, ny] = image.dimsRAS;
+  const value = image.getValue(...voxel), number = viewer.drawBitmap?.[voxel[0] + nx * (voxel[1] + ny * voxel[2])];
+  const said = [state.volume.oriented && state.volume.spaced ? directed(viewer.frac2mm(frac, 0, true)) : `${words.voxel} ${[...voxel].join(", ")}`];
+  said.push(`${Number(value.toFixed(2))} ${state.volume.units ?? words.unitless}`);
+  if (number) said.push(unsure() ? `${words.doubt} ${(number / props.value.levels).toFixed(2)}` : legend()[number - 1]?.title ?? String(number));
+  pointed.textContent = said.join(" · ");
+}
+
+const directed = (mm) => ["RL", "AP", "SI"].map((pair, at) => `${pair[mm[at] < 0 ? 1 : 0]} ${Math.abs(mm[at]).toFixed(1)}`).join("  ") + " mm";
+
+// Area and values of a box that was drawn in a plane.
+function boxed({ voxStart, voxEnd, tileIdx, axCorSag }) {
+  if (state.tool !== "area" || tileIdx < 0 || !(axCorSag <= 2)) return;
+  const low = [0, 1, 2].map((at) => Math.min(voxStart[at], voxEnd[at])), high = [0, 1, 2].map((at) => Math.max(voxStart[at], voxEnd[at]));
+  const sides = [0, 1, 2].filter((at) => at !== AXES[axCorSag]).map((at) => (high[at] - low[at] + 1) * image.pixDimsRAS[at + 1]);
+  let sum = 0, squares = 0, count = 0;
+  for (let z = low[2]; z <= high[2]; z++) for (let y = low[1]; y <= high[1]; y++) for (let x = low[0]; x <= high[0]; x++) {
+    const value = image.getValue(x, y, z);
+    sum += value; squares += value * value; count += 1;
+  }
+  const mean = sum / count, spread = Math.sqrt(Math.max(0, squares / count - mean * mean));
+  const area = `${sides[0].toFixed(1)} × ${sides[1].toFixed(1)} ${unit()} = ${(sides[0] * sides[1]).toFixed(0)} ${unit()}²`;
+  measured.textContent = `${words.area}: ${area} · ${words.mean} ${mean.toFixed(1)} ± ${spread.toFixed(1)} ${state.volume.units ?? words.unitless}`;
+}
+
+// Arrows move through slices of the plane that was pointed at last, and across it.
+function press(event) {
+  if (event.key === "Tab" || event.key === "Escape") return;
+  event.stopPropagation();
+  const along = [0, 0, 0], turned = convention.checked ? -1 : 1;
+  if (event.key === "ArrowUp" || event.key === "ArrowDown") along[AXES[state.plane]] = event.key === "ArrowUp" ? 1 : -1;
+  else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+    const right = event.key === "ArrowRight" ? 1 : -1;
+    if (state.plane === 2) along[1] = right;
+    else along[0] = right * turned;
+  } else if (event.key.toLowerCase() === "v") return look(Object.keys(VIEWS)[(Object.keys(VIEWS).indexOf(state.view) + 1) % 5]);
+  else if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); return back(); }
+  else return;
+  event.preventDefault();
+  if (image) viewer.moveCrosshairInVox(...along);
+}
+
+// The controls as things stand.
+function refresh() {
+  const { volume } = state, correct = state.layer in state.masks && volume?.editable;
+  views.show();
+  for (const one of tools.children) if (PENS.includes(one.dataset.id)) one.disabled = !correct;
+  tools.show();
+  for (const bar of Object.values(bars)) bar.hidden = !volume;
+  stage.hidden = !volume;
+  help.hidden = !volume;
+  bars.mask.hidden = !state.layer;
+  bars.tool.querySelector(".pens").hidden = !PENS.includes(state.tool);
+  undo.disabled = !state.strokes;
+  send.disabled = !state.corrected.has(state.layer);
+  notes.textContent = volume?.notes ?? "";
+  const names = Object.keys(state.masks), alone = names.length < 2;
+  const offered = [
+    ...names.map((one) => [one, alone ? words.mask : `${words.design} ${one}`]), ...(alone ? [] : [["difference", words.difference]]),
+    ...names.map((one) => [`doubt${one}`, alone ? words.doubt : `${words.doubt} ${one}`]),
+  ];
+  layers.replaceChildren(...offered.map(([id, title]) =>
+    make("button", { type: "button", "data-id": id, "aria-pressed": String(id === state.layer), onclick: () => layer(id) }, title)));
+  const scale = `linear-gradient(90deg, ${HEAT.map((one) => `rgb(${one})`).join()})`;
+  keys.replaceChildren(...(unsure() ? [make("i", { class: "scale", style: `background:${scale}` }), words.entropy] : legend().map(key)));
+}
+
+// A class in the legend; pressed, it is shown.
+function key(one, at) {
+  const flip = () => { if (!state.hidden.delete(at + 1)) state.hidden.add(at + 1); colour(); refresh(); };
+  const swatch = make("i", { style: `background:${one.color}` });
+  return make("button", { type: "button", class: "key", "aria-pressed": String(!state.hidden.has(at + 1)), onclick: flip }, swatch, one.title);
+}
+
+function update() {
+  const { volume, run } = props.value;
+  if (volume?.id !== state.volume?.id) {
+    state.volume = volume;
+    refresh();
+    if (volume) open(volume);
+  } else if (run !== state.run && root.dataset.state === "shown") lay();
+}
+
+canvas.addEventListener("pointermove", point);
+canvas.addEventListener("pointerleave", () => { pointed.textContent = ""; });
+stage.addEventListener("keydown", press, true);
+stage.addEventListener("keyup", (event) => event.stopPropagation(), true);
+watch("value", update);
+refresh();
+update();

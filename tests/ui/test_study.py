@@ -1,0 +1,120 @@
+"""How a volume goes to the browser and a correction comes back, whatever order the axes of the file have."""
+
+import base64
+import copy
+import gzip
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from nibabel.orientations import axcodes2ornt, inv_ornt_aff
+
+from unet_playground.errors import PlaygroundError, UnreadableImage
+from unet_playground.images.volumes import Volume
+from unet_playground.ui import study
+from unet_playground.ui.study import Desk, Study, drawable, of_example, packed, remarks, shown, unpacked, windows
+
+CODES = ["RAS", "LPS", "SLA", "PIR", "ILP"]
+
+
+def _volume(codes: str = "RAS") -> Volume:
+    """Three sides that differ, every voxel another number, axes in an order."""
+    shape = (5, 6, 7)
+    affine = np.diag([1.0, 2.0, 3.0, 1.0]) @ inv_ornt_aff(axcodes2ornt(codes), shape)
+    return Volume(np.arange(210, dtype=np.float32).reshape(shape), affine)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(gzip.compress(data)).decode()
+
+
+@pytest.mark.parametrize("codes", CODES)
+def test_every_voxel_is_shown_where_the_file_has_it(codes: str):
+    volume = _volume(codes)
+    seen = shown(volume)
+    assert nibabel.orientations.aff2axcodes(seen.affine) == ("R", "A", "S")
+    for at in np.ndindex(seen.values.shape):
+        there = np.linalg.inv(volume.affine) @ seen.affine @ [*at, 1]
+        assert volume.values[tuple(np.rint(there[:3]).astype(int))] == seen.values[at]
+
+
+@pytest.mark.parametrize("codes", CODES)
+def test_a_mask_comes_back_as_it_went(codes: str):
+    volume = _volume(codes)
+    mask = (volume.values % 3).astype(np.uint8)
+    assert np.array_equal(unpacked(packed(mask, volume), volume, 3), mask)
+    x_fastest = np.frombuffer(gzip.decompress(base64.b64decode(packed(mask, volume))), np.uint8)
+    seen = volume.canonical(mask)
+    assert np.array_equal(x_fastest.reshape(seen.shape, order="F"), seen)
+
+
+FALSE = {
+    "empty": "",
+    "letters": "no base64!",
+    "bytes": base64.b64encode(b"no gzip").decode(),
+    "short": _text(bytes(209)),
+    "long": _text(bytes(211)),
+    "bomb": _text(bytes(10**7)),
+    "class": _text(b"\3" * 210),
+}
+
+
+@pytest.mark.parametrize("text", FALSE.values(), ids=FALSE)
+def test_what_is_no_mask_of_the_volume_is_refused_in_one_sentence(text: str):
+    with pytest.raises(UnreadableImage, match="no mask of the volume") as caught:
+        unpacked(text, _volume(), 3)
+    assert caught.value.text.en.endswith("Nothing was kept.") and caught.value.text.zh.endswith("。")
+
+
+def test_a_large_volume_is_shown_coarser_says_so_and_is_not_corrected(monkeypatch: pytest.MonkeyPatch):
+    volume = _volume("LPS")
+    assert Study(volume, "").editable
+    monkeypatch.setattr(study, "LARGEST_SHOWN", 100)
+    seen = shown(volume)
+    assert 2 * seen.values.size <= 100 and not Study(volume, "").editable
+    assert any("coarser" in note for note in remarks(volume, "en"))
+    corner = np.linalg.inv(volume.affine) @ seen.affine @ [1, 1, 1, 1]
+    assert volume.values[tuple(np.rint(corner[:3]).astype(int))] == seen.values[1, 1, 1]
+    with pytest.raises(UnreadableImage):
+        unpacked(_text(bytes(210)), volume, 3)
+
+
+def test_whole_numbers_go_in_two_bytes_and_others_as_they_are():
+    assert drawable(np.array([-1024, 3071], np.float32)).dtype == np.int16
+    for values in ([0.5], [40_000], [np.nan]):
+        given = np.array(values, np.float32)
+        assert drawable(given) is given
+
+
+def test_hounsfield_units_begin_with_soft_tissue_and_others_with_what_they_span():
+    volume = _volume()
+    assert windows(volume, "en")[0]["title"] == "automatic"
+    one = windows(Volume(volume.values, volume.affine, units="HU"), "zh")[0]
+    assert (one["title"], one["width"], one["centre"]) == ("软组织", 400, 40)
+    assert windows(Volume(np.zeros((4, 4, 4), np.float32), np.eye(4)), "en")[0]["width"] > 0
+
+
+def test_what_is_not_known_is_said():
+    lost = Volume(np.zeros((4, 4, 4), np.float32), np.eye(4), spaced=False, oriented=False)
+    assert len(remarks(lost, "en")) == 2 and remarks(_volume(), "en") == []
+
+
+def test_only_the_last_volumes_of_all_visitors_stay_in_memory():
+    desks = [copy.deepcopy(Desk()) for _ in range(study.KEPT + 1)]
+    for desk in desks:
+        desk.take(Study(_volume(), ""))
+    with pytest.raises(PlaygroundError, match="open it again"):
+        _ = desks[0].open
+    assert desks[-1].open.volume.values.shape == (5, 6, 7)
+    for desk in desks:
+        desk.leave()
+    assert desks[-1].study is None
+
+
+def test_the_picture_of_a_volume_has_a_name_that_nobody_can_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    first, second = of_example(), of_example()
+    assert first.picture != second.picture and Path(first.picture).is_relative_to(tmp_path)
+    assert len(Path(first.picture).name) == len(".nii.gz") + 32
+    assert first.volume.units == "HU" and first.source is not None

@@ -1,0 +1,302 @@
+"""One visitor's volume and what designs made of it: how it goes to the browser, and how a correction comes back."""
+
+import base64
+import binascii
+import gzip
+import threading
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, ClassVar
+
+import numpy as np
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+from numpy.typing import NDArray
+
+from unet_playground.errors import PlaygroundError, Text, refusal
+from unet_playground.examples import FOLDER
+from unet_playground.images.volumes import Volume, open_volume
+from unet_playground.model import UNet
+from unet_playground.tasks import Label, tasks
+from unet_playground.volumes.measuring import Table, measure
+from unet_playground.volumes.quality import entropy
+from unet_playground.volumes.segmenting import VolumeSegmentation
+from unet_playground.volumes.writing import to_nifti
+
+KEPT = 4
+"""How many volumes of all visitors are kept in memory."""
+LEVELS = 15
+"""Steps in which doubt is shown."""
+LARGEST_SHOWN = 120_000_000
+"""Bytes of a volume beyond which a coarser one is shown."""
+EXAMPLE = FOLDER / "volumes" / "trunk.nii.gz"
+SOURCE = Text(
+    "CT of a trunk, 3 mm voxels: TotalSegmentator 2.18.0 on PyPI (tests/reference_files/example_ct_sm.nii.gz), "
+    "Apache-2.0, unchanged.",
+    "躯干 CT，3 mm 体素：PyPI 上的 TotalSegmentator 2.18.0（tests/reference_files/example_ct_sm.nii.gz），Apache-2.0，"
+    "未作改动。",
+)
+AUTOMATIC = Text("automatic", "自动")
+PRESETS = (
+    (Text("soft tissue", "软组织"), 400, 40),
+    (Text("lung", "肺"), 1500, -600),
+    (Text("liver", "肝脏"), 150, 90),
+    (Text("bone", "骨"), 2500, 480),
+    (Text("brain", "脑"), 80, 40),
+)
+"""Windows of CT in HU: name, width and centre."""
+GONE = Text("There is no volume here any more; open it again.", "这里已没有体数据；请重新打开。")
+COARSER = Text(
+    "Shown coarser than it is, one voxel of {steps}, because it is large; masks, numbers and files are of the whole "
+    "volume. It cannot be corrected by hand here.",
+    "体数据较大，显示时每 {steps} 个体素取一个；掩膜、数值与导出文件均对应完整体数据。此处无法手动修正。",
+)
+LOST = Text("The file does not say which way is left: left and right are not marked.", "文件未说明方位：不标注左右。")
+UNSPACED = Text(
+    "The file does not say how large a voxel is: lengths are in pixels.", "文件未说明体素大小：长度以像素计。"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a model says of a volume.
+
+    Attributes:
+        model: Which says it.
+        found: Of the volume as it is.
+        views: Of other views of it.
+        warning: That the volume is unlike those in training; None where it is not.
+    """
+
+    model: UNet
+    found: VolumeSegmentation
+    views: tuple[VolumeSegmentation, ...] = ()
+    warning: Text | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A mask of a volume: an answer's own, or as a hand corrected it.
+
+    Attributes:
+        mask: uint8 (i, j, k), class numbers.
+        answer: Whose it is.
+        table: What it measures.
+        edited: Whether a hand has corrected it.
+    """
+
+    mask: NDArray[np.uint8]
+    answer: Answer
+    table: Table
+    edited: bool = False
+
+    @property
+    def doubt(self) -> NDArray[np.uint8]:
+        """(i, j, k): the entropy of every voxel's class, 0 certain, `LEVELS` all classes equally likely."""
+        return np.rint(entropy(self.answer.found) * LEVELS).astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A volume, and what designs made of it.
+
+    Attributes:
+        volume: The volume.
+        picture: Place of the file that the browser draws; its name is known to this visitor alone.
+        task: Whose classes the readings have.
+        readings: `A` and, where two designs were compared, `B`.
+        id: Of the volume.
+        run: Of the readings; empty before the first.
+        source: Where the volume comes from; None for a visitor's own.
+    """
+
+    volume: Volume
+    picture: str
+    task: str = ""
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: token_hex(8))
+    run: str = ""
+    source: Text | None = None
+
+    @property
+    def editable(self) -> bool:
+        """Whether it is shown voxel by voxel, so that a hand can correct its masks."""
+        return steps(self.volume) == (1, 1, 1)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The classes of its readings, background first."""
+        return tasks[self.task].make.labels if self.task else ()
+
+    def read_by(self, task: str, answers: Mapping[str, Answer]) -> "Study":
+        """The same volume with what models say of it, measured."""
+        study = replace(self, task=task, readings={}, run=token_hex(8))
+        return replace(study, readings={name: study._reading(name, one, answers) for name, one in answers.items()})
+
+    def corrected(self, name: str, text: str) -> "Study":
+        """The same readings, one of them as a hand corrected it.
+
+        Args:
+            name: Of the reading.
+            text: As `packed` packs a mask.
+
+        Raises:
+            PlaygroundError: It is no mask of this volume.
+        """
+        mask = unpacked(text, self.volume, len(self.labels))
+        answers = {other: one.answer for other, one in self.readings.items()}
+        changed = self._reading(name, answers[name], answers, mask)
+        return replace(self, readings={**self.readings, name: changed})
+
+    def _reading(
+        self, name: str, answer: Answer, answers: Mapping[str, Answer], corrected: NDArray[np.uint8] | None = None
+    ) -> Reading:
+        """A mask with its measures; what others say tells how sure these are."""
+        mask, edited = (answer.found.mask, False) if corrected is None else (corrected, True)
+        others = [one.found for other, one in answers.items() if other != name]
+        known = {"found": answer.found, "views": answer.views, "designs": others, "edited": edited}
+        return Reading(mask, answer, measure(self.volume, mask, self.labels, **known), edited)
+
+
+class Desk:
+    """A visitor's place for one volume; of all visitors', only the last `KEPT` stay in memory."""
+
+    _taken: ClassVar[list["Desk"]] = []
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self) -> None:
+        self.study: Study | None = None
+        self.stopped = False
+
+    def take(self, study: Study) -> None:
+        """Look at this volume instead of the one before."""
+        self.stopped = True
+        with Desk._lock:
+            if self in Desk._taken:
+                Desk._taken.remove(self)
+            Desk._taken.append(self)
+            self.study = study
+            while len(Desk._taken) > KEPT:
+                Desk._taken.pop(0).study = None
+
+    def leave(self) -> None:
+        """Nothing lies on it any more."""
+        self.stopped, self.study = True, None
+        with Desk._lock:
+            if self in Desk._taken:
+                Desk._taken.remove(self)
+
+    @property
+    def open(self) -> Study:
+        """What lies on it.
+
+        Raises:
+            PlaygroundError: Nothing does, or not any more.
+        """
+        if self.study is None:
+            raise PlaygroundError(GONE.en, GONE.zh)
+        return self.study
+
+
+def of_example() -> Study:
+    """The shipped CT, whose numbers are known to be HU."""
+    return study_of(replace(open_volume([EXAMPLE]), units="HU"), SOURCE)
+
+
+def of_upload(paths: list[str]) -> Study:
+    """A visitor's files; they are read once and removed.
+
+    Raises:
+        UnreadableImage: They are no volume.
+    """
+    try:
+        return study_of(open_volume(paths))
+    finally:
+        for path in paths:
+            Path(path).unlink(missing_ok=True)
+
+
+def study_of(volume: Volume, source: Text | None = None) -> Study:
+    """A volume with the file that the browser draws, which lies in the store until that is swept."""
+    seen = shown(volume)
+    content = to_nifti(drawable(seen.values), seen)
+    place = save_bytes_to_cache(content, f"{token_hex(16)}.nii.gz", get_upload_folder())
+    return Study(volume, place, source=source)
+
+
+def steps(volume: Volume) -> tuple[int, int, int]:
+    """Of how many voxels along right, front and head one is shown."""
+    shape, found = np.array(volume.canonical().shape), np.ones(3, int)
+    while 2 * np.ceil(shape / found).prod() > LARGEST_SHOWN:
+        found[np.argmax(shape / found)] *= 2
+    return int(found[0]), int(found[1]), int(found[2])
+
+
+def shown(volume: Volume) -> Volume:
+    """The volume as the browser draws it: axes towards right, front and head, coarser where it is large."""
+    from nibabel.orientations import inv_ornt_aff
+
+    taken = steps(volume)
+    affine = volume.affine @ inv_ornt_aff(volume.order, volume.values.shape)
+    return replace(volume, values=_every(volume.canonical(), taken), affine=affine @ np.diag([*taken, 1]))
+
+
+def drawable(values: NDArray[np.float32]) -> NDArray[Any]:
+    """The same numbers, in two bytes each where they fit."""
+    narrow = values.astype(np.int16) if np.abs(values).max(initial=0) < 32768 else values
+    return narrow if np.array_equal(narrow, values) else values
+
+
+def packed(mask: NDArray[np.uint8], volume: Volume) -> str:
+    """A mask (i, j, k) as the browser draws it: classes in the order of `shown`, right first, gzip and base64."""
+    seen = _every(volume.canonical(mask), steps(volume))
+    return base64.b64encode(gzip.compress(seen.tobytes(order="F"), 4, mtime=0)).decode()
+
+
+def unpacked(text: str, volume: Volume, classes: int) -> NDArray[np.uint8]:
+    """The reverse of `packed`, checked as an upload would be.
+
+    Raises:
+        UnreadableImage: It is no mask of this volume.
+    """
+    shape, size = volume.canonical().shape, volume.values.size
+    try:
+        raw = base64.b64decode(text, validate=True) if len(text) < 2 * size + 4096 else b""
+        data = zlib.decompressobj(wbits=31).decompress(raw, size + 1)
+    except (binascii.Error, ValueError, zlib.error):
+        data = b""
+    mask = np.frombuffer(data, np.uint8)
+    if mask.size != size or mask.max(initial=0) >= classes or steps(volume) != (1, 1, 1):
+        raise refusal(
+            "This correction is no mask of the volume that is open; open the volume again and correct it there.",
+            "该修正不是当前体数据的掩膜；请重新打开体数据后再修正。",
+        )
+    return np.ascontiguousarray(volume.native(mask.reshape(shape, order="F")))
+
+
+def windows(volume: Volume, language: str) -> list[dict[str, Any]]:
+    """Windows to choose from, the first one to begin with: soft tissue where numbers are HU, else what they span."""
+    low, high = np.percentile(volume.values[::2, ::2, ::2], [0.5, 99.5])
+    spans = (AUTOMATIC, float(high - low) or 1.0, float(high + low) / 2)
+    listed = (*PRESETS, spans) if volume.units == "HU" else (spans, *PRESETS)
+    return [{"title": title.within(language), "width": width, "centre": centre} for title, width, centre in listed]
+
+
+def remarks(volume: Volume, language: str) -> list[str]:
+    """What is to be known of a volume before it is looked at, a sentence each."""
+    taken = steps(volume)
+    said = [
+        *volume.notes,
+        *([] if volume.oriented else [LOST]),
+        *([] if volume.spaced else [UNSPACED]),
+        *([] if taken == (1, 1, 1) else [COARSER.format(steps=" × ".join(map(str, taken)))]),
+    ]
+    return [one.within(language) for one in said]
+
+
+def _every(array: NDArray[Any], taken: tuple[int, int, int]) -> NDArray[Any]:
+    i, j, k = taken
+    return array[::i, ::j, ::k]
