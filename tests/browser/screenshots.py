@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.app import ROOT, chromium, started
+from tests.browser.test_volume import SOFTWARE, example, segment
 
 OUT = ROOT / "docs" / "screenshots"
 DESIGN = "skip=attention-gate&attention=cbam&up=deformable"
@@ -16,14 +17,29 @@ def main() -> None:
     """Take all of them."""
     OUT.mkdir(parents=True, exist_ok=True)
     with started() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=SOFTWARE)
         take(browser, f"{address}/?{DESIGN}", "wide.png", 1440, 900)
         take(browser, f"{address}/zh{PAIR}", "compare-dark-zh.png", 1440, 900, dark=True)
         take(browser, f"{address}/?{DESIGN}", "phone.png", 390, 844)
         take(browser, f"{address}/?task=hippocampus", "three-classes.png", 1440, 900)
         take(browser, f"{address}/?lesson=going-down.2", "lesson.png", 1440, 900)
         take(browser, f"{address}/", "atlas.png", 1440, 900, room="atlas")
+        take(browser, f"{address}/", "volume.png", 1440, 1000, room="volume")
         browser.close()
+
+
+def _effects(page: Page) -> None:
+    page.wait_for_selector("#room-atlas svg", timeout=LIMIT)
+    page.wait_for_function("document.querySelectorAll('.effects > *').length > 2", timeout=LIMIT)
+
+
+def _organ(page: Page) -> None:
+    example(page)
+    segment(page)
+
+
+READY = {"atlas": _effects, "volume": _organ}
+"""Waits until a room shows what its picture is for."""
 
 
 def take(
@@ -38,8 +54,7 @@ def take(
     if room:
         page.locator(".rooms-menu summary").click()
         page.locator(f".rooms-menu [data-room={room}]").click()
-        page.wait_for_selector(f"#room-{room} svg", timeout=LIMIT)
-        page.wait_for_function("document.querySelectorAll('.effects > *').length > 2", timeout=LIMIT)
+        READY[room](page)
     page.wait_for_timeout(1500)
     page.screenshot(path=OUT / name)
     page.close()
