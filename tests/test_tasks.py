@@ -12,6 +12,7 @@ from unet_playground.images import Picture
 from unet_playground.inference import prepare
 from unet_playground.tasks import tasks
 from unet_playground.tasks.vessels import HALF, against_neighbourhood
+from unet_playground.weights import checkpoint_root, read_card
 
 PICTURES = {
     "gray bytes": np.arange(35, dtype=np.uint8).reshape(5, 7) * 7,
@@ -100,3 +101,18 @@ def test_local_light_is_measured_in_a_window_that_ends_at_the_border():
     mean = 1 / (HALF + 2)
     deviation = (mean - mean**2) ** 0.5
     assert seen[1] == pytest.approx(0.5 - mean / (6 * (deviation + 0.01)), abs=1e-5)
+
+
+def test_a_ct_slice_in_hounsfield_units_is_seen_through_the_window_of_training():
+    values = np.array([[-1000.0, 0, 51, 255, 3000]], np.float32)
+    shown = Picture(np.zeros((1, 5), np.uint8), 16, units="HU", values=values)
+    np.testing.assert_allclose(tasks["liver"].make().prepare(shown).numpy(), [[[0, 0, 0.2, 1, 1]]], atol=1e-6)
+    unknown = Picture(np.full((1, 5), 255, np.uint8), 16, values=values)
+    np.testing.assert_array_equal(tasks["liver"].make().prepare(unknown).numpy(), np.ones((1, 1, 5)))
+
+
+@pytest.mark.parametrize("task", [entry.id for entry in tasks.entries() if entry.make.scan])
+def test_cards_say_what_is_assumed_of_volumes(task: str):
+    cards = [read_card(path) for path in (checkpoint_root() / task).glob("*/card.json")]
+    scan = tasks[task].make.scan
+    assert scan and cards and all(card.data["volumes"] == scan.note.en for card in cards)

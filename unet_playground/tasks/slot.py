@@ -47,6 +47,13 @@ class Scan:
     side: int | None = None
     mirrored: bool = False
 
+    def seen(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Values of any shape through the window, 0 to 1; as they are where there is none."""
+        if self.window is None:
+            return values
+        low, high = self.window
+        return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+
 
 class Task:
     """Segment an image into classes.

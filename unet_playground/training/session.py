@@ -173,6 +173,7 @@ class Session:
                 "address": entry.make.source.address,
                 "attribution": entry.make.source.attribution,
                 "splits": {name: {"n": len(part), "sha256": split_hash(part)} for name, part in parts.items()},
+                **({"volumes": scan.note.en} if (scan := tasks[self.task].make.scan) else {}),
             },
             metrics={"of": "the design named in this card", "validation": self.validation},
             versions={

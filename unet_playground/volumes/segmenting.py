@@ -259,9 +259,7 @@ def _resized(values: torch.Tensor, sides: Sequence[int]) -> torch.Tensor:
 
 def _shown(values: NDArray[np.float32], scan: Scan, view: View) -> NDArray[np.float32]:
     """Slices or volumes (n, ...) through the task's window, 0 to 1, where there is one; brightened as the view says."""
-    if scan.window:
-        low, high = scan.window
-        values = np.clip((values - low) / (high - low), 0, 1)
+    values = scan.seen(values)
     if view.gamma == 1:
         return values
     within = tuple(range(1, values.ndim))
