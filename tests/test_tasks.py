@@ -104,11 +104,12 @@ def test_local_light_is_measured_in_a_window_that_ends_at_the_border():
 
 
 def test_a_ct_slice_in_hounsfield_units_is_seen_through_the_window_of_training():
+    model = load_model("liver", Design(depth=1, width=2))
     values = np.array([[-1000.0, 0, 51, 255, 3000]], np.float32)
     shown = Picture(np.zeros((1, 5), np.uint8), 16, units="HU", values=values)
-    np.testing.assert_allclose(tasks["liver"].make().prepare(shown).numpy(), [[[0, 0, 0.2, 1, 1]]], atol=1e-6)
+    np.testing.assert_allclose(prepare(shown, model).cpu().numpy(), [[[[0, 0, 0.2, 1, 1]]]], atol=1e-6)
     unknown = Picture(np.full((1, 5), 255, np.uint8), 16, values=values)
-    np.testing.assert_array_equal(tasks["liver"].make().prepare(unknown).numpy(), np.ones((1, 1, 5)))
+    np.testing.assert_array_equal(prepare(unknown, model).cpu().numpy(), np.ones((1, 1, 1, 5)))
 
 
 @pytest.mark.parametrize("task", [entry.id for entry in tasks.entries() if entry.make.scan])

@@ -87,11 +87,17 @@ def load_model(task: str, design: Design, weights: str = "auto", device: torch.d
 def prepare(picture: Picture, model: UNet) -> Tensor:
     """The model's input (1, channels, h, w) for a picture, on the model's device, channels last.
 
+    A CT slice that has its Hounsfield units is seen through the window of the task's training slices, whichever its
+    file shows it through.
+
     Raises:
         IllegalDesign: The model takes volumes.
     """
     task = task_of(model)
     task.check_dims(model.design, picture=True)
+    scan = task.scan
+    if scan and scan.window and picture.values is not None and picture.units == scan.units:
+        picture = Picture.from_array(scan.seen(picture.values))
     image = task.prepare(picture)[None]
     return image.to(_device(model), memory_format=torch.channels_last)
 

@@ -48,8 +48,4 @@ class Liver(Task):
     labels = (BACKGROUND, Label(Text("liver", "肝脏"), TEAL))
 
     def prepare(self, picture: Picture) -> Tensor:
-        """Through the training slices' window where the picture has HU, whichever window its file shows it through."""
-        scan = self.scan
-        if scan and picture.values is not None and picture.units == scan.units:
-            return as_input(scan.seen(picture.values))
         return as_input(gray(unit(picture.pixels)))
