@@ -331,6 +331,7 @@ def test_a_volume_is_segmented_looked_at_corrected_measured_and_taken_home(room:
 PHONE = {"path": "/zh?b=skip%3Dadd", "viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("look", [PHONE])
 def test_two_designs_are_laid_over_each_other_on_a_phone_in_chinese(room: Page) -> None:
     example(room)
