@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 from tests.browser.app import chromium, started
 from tests.browser.looking import PATIENCE, is_own, misplaced
 from unet_playground.images.volumes import open_volume
-from unet_playground.ui.study import EXAMPLE
+from unet_playground.phantoms.trunk import SPACING, trunk
 from unet_playground.weights import checkpoint_root
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
@@ -77,7 +77,7 @@ def is_shown(page: Page) -> None:
 
 
 def example(page: Page) -> None:
-    """Open the shipped CT."""
+    """Open the trunk that is drawn by code."""
     page.locator("#room-volume .controls button").nth(1).click()
     is_shown(page)
 
@@ -318,8 +318,8 @@ def test_a_volume_is_segmented_looked_at_corrected_measured_and_taken_home(room:
     expect(room.locator("#room-volume .reading")).to_contain_text("corrected by hand")
     assert _millilitres(room) == pytest.approx(volume * left / whole, rel=0.01)
     home = _saved(room, "Mask", tmp_path / "mask.nii.gz")
-    made, source = _loaded(home), _loaded(EXAMPLE)
-    assert np.array_equal(made.affine, source.affine) and made.shape == source.shape
+    made, (source, _) = _loaded(home), trunk()
+    assert np.array_equal(made.affine, np.diag([SPACING, SPACING, SPACING, 1])) and made.shape == source.shape
     assert int((np.asanyarray(made.dataobj) > 0).sum()) == left
     page = _saved(room, "Report", tmp_path / "report.html").read_text("utf-8")
     assert "not for diagnosis" in page and "by hand" in page and 'src="http' not in page

@@ -17,9 +17,9 @@ from gradio.utils import get_upload_folder
 from numpy.typing import NDArray
 
 from unet_playground.errors import PlaygroundError, Text, refusal
-from unet_playground.examples import FOLDER
 from unet_playground.images.volumes import Volume, open_volume
 from unet_playground.model import UNet
+from unet_playground.phantoms.trunk import SPACING, trunk
 from unet_playground.tasks import Label, tasks
 from unet_playground.volumes.measuring import Table, measure
 from unet_playground.volumes.quality import entropy
@@ -32,12 +32,9 @@ LEVELS = 15
 """Steps in which doubt is shown."""
 LARGEST_SHOWN = 120_000_000
 """Bytes of a volume beyond which a coarser one is shown."""
-EXAMPLE = FOLDER / "volumes" / "trunk.nii.gz"
 SOURCE = Text(
-    "CT of a trunk, 3 mm voxels: TotalSegmentator 2.18.0 on PyPI (tests/reference_files/example_ct_sm.nii.gz), "
-    "Apache-2.0, unchanged.",
-    "躯干 CT，3 mm 体素：PyPI 上的 TotalSegmentator 2.18.0（tests/reference_files/example_ct_sm.nii.gz），Apache-2.0，"
-    "未作改动。",
+    "A trunk drawn by code: no patient, 3 mm voxels, organs as in CT.",
+    "由代码绘制的躯干：并非患者，3 mm 体素，器官如 CT。",
 )
 AUTOMATIC = Text("automatic", "自动")
 PRESETS = (
@@ -202,8 +199,9 @@ class Desk:
 
 
 def of_example() -> Study:
-    """The shipped CT, whose numbers are known to be HU."""
-    return study_of(replace(open_volume([EXAMPLE]), units="HU"), SOURCE)
+    """A trunk that is drawn by code."""
+    values, _ = trunk()
+    return study_of(Volume(values, np.diag([SPACING, SPACING, SPACING, 1.0]), "HU"), SOURCE)
 
 
 def of_upload(paths: list[str]) -> Study:

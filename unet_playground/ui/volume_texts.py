@@ -60,7 +60,7 @@ WORDS = {
     ),
 }
 OPEN = Text("Open NIfTI, DICOM or zip", "打开 NIfTI、DICOM 或 zip")
-SAMPLE = Text("Example: CT of a trunk", "示例：躯干 CT")
+SAMPLE = Text("Example: a drawn trunk", "示例：绘制的躯干")
 NETWORK = Text("Network for", "网络用于")
 VIEWS = Text("several views (5 to 6 × as long)", "多视角（用时 5 至 6 倍）")
 SEGMENT, STOP = Text("Segment", "分割"), Text("Stop", "停止")
