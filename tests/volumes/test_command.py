@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unet_playground.__main__ import main
-from unet_playground.volumes.measuring import NOTICE
+from unet_playground.notice import NOTICE
 
 AFFINE = np.array([[0.0, -1.2, 0, 7], [1.1, 0, 0, -5], [0, 0, 2.5, 3], [0, 0, 0, 1]])
 SMALL = ["--task", "hippocampus", "--depth", "1", "--width", "2", "--weights", "auto"]

@@ -17,6 +17,7 @@ from volume_samples import CODES, PATIENT, PLACE, SENTINEL, enhanced, file, obli
 from unet_playground import __version__
 from unet_playground.errors import PlaygroundError, Text, UnreadableImage
 from unet_playground.images.volumes import Volume, open_volume
+from unet_playground.notice import NOTICE
 from unet_playground.tasks.slot import Label
 from unet_playground.volumes.writing import to_dicom_seg, to_nifti, to_pngs
 
@@ -151,6 +152,7 @@ def test_a_dicom_seg_says_what_made_it() -> None:
     assert algorithm.AlgorithmVersion == __version__
     assert _WEIGHTS in algorithm.AlgorithmParameters and "?depth=2" in algorithm.AlgorithmParameters
     assert "not for diagnosis" in seg.SeriesDescription and seg.PatientName == SENTINEL
+    assert NOTICE.en in seg.ImageComments
     assert seg.SegmentSequence[0].SegmentAlgorithmType == "AUTOMATIC"
 
 
@@ -211,6 +213,9 @@ def test_no_patient_in_nifti_or_pngs_and_no_date() -> None:
     assert nifti[4:8] == bytes(4) and nifti == to_nifti(mask, volume, about=_WEIGHTS[:12])
     assert b"PHISENTINEL" not in gzip.decompress(nifti) and _WEIGHTS[:12].encode() in gzip.decompress(nifti)
     pngs = to_pngs(mask, volume, _COLORS)
+    [comment] = _again(nifti).header.extensions
+    for said in (comment.get_content(), zipfile.ZipFile(BytesIO(pngs)).read("about.txt")):
+        assert NOTICE.en.encode() in (said if isinstance(said, bytes) else said.encode())
     assert pngs == to_pngs(mask, volume, _COLORS)
     archive = zipfile.ZipFile(BytesIO(pngs))
     assert not any(b"PHISENTINEL" in archive.read(name) for name in archive.namelist())
@@ -230,3 +235,13 @@ def test_a_real_series_carries_a_mask_of_totalsegmentator(data: Path) -> None:
     data_set = highdicom.seg.segread(BytesIO(to_dicom_seg(mask, [folder], _LABELS, weights=_WEIGHTS, design="")))
     again = data_set.get_volume(segment_numbers=[2]).array[..., 0]
     assert np.array_equal(again[::-1], mask.transpose(2, 1, 0) > 0)
+
+
+def test_a_mask_that_a_hand_corrected_says_so_as_dicom() -> None:
+    files = [file(one) for one in slices(PATIENT, PLACE)]
+    mask = _mask(open_volume(files))
+    made = (to_dicom_seg(mask, files, _LABELS, weights=_WEIGHTS, design="", edited=one) for one in (False, True))
+    automatic, corrected = (highdicom.seg.segread(BytesIO(one)) for one in made)
+    assert automatic.SegmentSequence[0].SegmentAlgorithmType == "AUTOMATIC"
+    assert corrected.SegmentSequence[0].SegmentAlgorithmType == "SEMIAUTOMATIC"
+    assert "hand" in corrected.ImageComments and "hand" not in automatic.ImageComments

@@ -12,8 +12,9 @@ from unet_playground import Design, __version__, read_image
 from unet_playground.errors import Text
 from unet_playground.images.volumes import Volume
 from unet_playground.model import Origin
+from unet_playground.notice import NOTICE
 from unet_playground.tasks import tasks
-from unet_playground.volumes.measuring import NOTICE, OBJECTS, measure
+from unet_playground.volumes.measuring import OBJECTS, measure
 from unet_playground.volumes.report import LARGEST, LISTED, report, three_planes
 from unet_playground.volumes.segmenting import VolumeSegmentation
 

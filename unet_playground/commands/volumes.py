@@ -10,18 +10,18 @@ from unet_playground.images.volumes import Volume, open_volume
 from unet_playground.inference import load_model
 from unet_playground.tasks import tasks
 from unet_playground.volumes.measuring import measure, to_csv
-from unet_playground.volumes.segmenting import VolumeSegmentation, segment_volume
+from unet_playground.volumes.segmenting import VolumeSegmentation, made_by, segment_volume
 from unet_playground.volumes.writing import to_dicom_seg, to_nifti, to_pngs
 
 Write = Callable[[VolumeSegmentation, Volume, argparse.Namespace], bytes]
 
 
 def _nifti(found: VolumeSegmentation, volume: Volume, given: argparse.Namespace) -> bytes:
-    return to_nifti(found.mask, volume, about=found.origin.sha256)
+    return to_nifti(found.mask, volume, about=made_by(found))
 
 
 def _pngs(found: VolumeSegmentation, volume: Volume, given: argparse.Namespace) -> bytes:
-    return to_pngs(found.mask, volume, [label.color for label in tasks[given.task].make.labels])
+    return to_pngs(found.mask, volume, [label.color for label in tasks[given.task].make.labels], about=made_by(found))
 
 
 def _dicom(found: VolumeSegmentation, volume: Volume, given: argparse.Namespace) -> bytes:

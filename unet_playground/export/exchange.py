@@ -14,8 +14,8 @@ from torch import nn
 
 from unet_playground import __version__
 from unet_playground.errors import PlaygroundError
-from unet_playground.export.file import NOTICE
 from unet_playground.model import UNet
+from unet_playground.notice import NOTICE
 from unet_playground.tasks import tasks
 
 _NEEDED = ("onnx", "onnxscript")
@@ -100,7 +100,7 @@ def _described(exported: Any, model: UNet, sides: Sequence[int] | None) -> bytes
         "design": model.design.to_link(),
         "sides": " x ".join(map(str, sides)) if sides else "any",
         "written_by": f"U-Net Playground {__version__}",
-        "notice": NOTICE,
+        "notice": f"{NOTICE.en}.",
     }
     if model.origin:
         labels = tasks[model.origin.task].make.labels

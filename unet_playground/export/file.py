@@ -12,9 +12,9 @@ from unet_playground.export.network import STAGES, roots_of, stages_of, wish_for
 from unet_playground.export.preparation import preparation
 from unet_playground.export.source import Import
 from unet_playground.model import UNet
+from unet_playground.notice import NOTICE
 from unet_playground.tasks import tasks
 
-NOTICE = "Research and teaching only; not a medical device; not for diagnosis."
 _SEEDS = (
     Import("torch", "", "torch"),
     Import("torch", "Tensor", "Tensor"),
@@ -111,7 +111,7 @@ def _is_short(piece: Piece) -> bool:
 def _head(model: UNet, use: str) -> str:
     title = f"A U-Net for {tasks[model.origin.task].title.en.lower()}" if model.origin else "A U-Net"
     design = ", ".join(f"{key}={value}" for key, value in model.design.to_json().items() if key != "format")
-    return _TEXT.format(title=title, use=use, design=design, version=__version__, notice=NOTICE)
+    return _TEXT.format(title=title, use=use, design=design, version=__version__, notice=f"{NOTICE.en}.")
 
 
 def _use(model: UNet, prepared: bool) -> str:

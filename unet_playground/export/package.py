@@ -11,8 +11,9 @@ from safetensors.torch import save
 
 from unet_playground import __version__
 from unet_playground.design import LEVELWISE, SLOT_IDS, Design
-from unet_playground.export.file import NOTICE, ModelFile, model_file
+from unet_playground.export.file import ModelFile, model_file
 from unet_playground.model import UNet
+from unet_playground.notice import NOTICE
 from unet_playground.registry import catalogues
 from unet_playground.weights import Card, stores
 
@@ -105,7 +106,7 @@ def _readme(model: UNet, written: ModelFile) -> str:
     sha256 = f" (sha256 of their files: `{model.origin.sha256}`)" if model.origin and model.origin.sha256 else ""
     return _README.format(
         title=written.text.partition("\n")[0].strip('".'),
-        notice=NOTICE,
+        notice=f"{NOTICE.en}.",
         needs=", ".join(written.libraries),
         more="; `prepare` needs NumPy, and reading an image Pillow" if written.prepares else "",
         use=(_IMPORTS if written.prepares else "import torch\n\nfrom model import load\n\n") + written.use,

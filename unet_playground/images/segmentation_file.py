@@ -15,9 +15,11 @@ from unet_playground.images.kinds import guarded
 from unet_playground.images.series import Stack, stack
 from unet_playground.images.volume_files import sorted_files
 from unet_playground.limits import Limits
+from unet_playground.notice import NOTICE
 
 _NAME = "U-Net Playground"
-_NOTICE = "Research and teaching only; not for diagnosis"
+_TITLE = "Research and teaching only; not for diagnosis"
+"""The notice as far as a title may go; the whole of it is in the comments."""
 _SCHEME = "99UNETPLAYGROUND"
 _LONGEST_CODE, _LONGEST_TEXT = 16, 64
 # What the standard wants to be there, if only empty.
@@ -120,7 +122,8 @@ def _segmentation(sources: list[Any], frames: NDArray[np.uint8], said: dict[str,
         pixel_array=frames,
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[
-            _segment(number, algorithm, **segment) for number, segment in enumerate(said["segments"], start=1)
+            _segment(number, algorithm, said["edited"], **segment)
+            for number, segment in enumerate(said["segments"], start=1)
         ],
         series_instance_uid=UID(),
         series_number=1,
@@ -132,15 +135,16 @@ def _segmentation(sources: list[Any], frames: NDArray[np.uint8], said: dict[str,
         device_serial_number=said["weights"][:_LONGEST_TEXT],
         omit_empty_frames=False,  # who opens it gets the whole grid back
         content_label="UNET_PLAYGROUND",
-        content_description=_NOTICE,
-        series_description=_NOTICE,
+        content_description=_TITLE,
+        series_description=_TITLE,
     )
+    made.ImageComments = f"{NOTICE.en}. {'Corrected by hand.' if said['edited'] else ''}".strip()
     file = BytesIO()
     made.save_as(file)
     return file.getvalue()
 
 
-def _segment(number: int, algorithm: Any, label: str, color: str) -> Any:
+def _segment(number: int, algorithm: Any, edited: bool, label: str, color: str) -> Any:
     from highdicom.color import CIELabColor
     from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
     from highdicom.sr import CodedConcept
@@ -153,7 +157,7 @@ def _segment(number: int, algorithm: Any, label: str, color: str) -> Any:
         segmented_property_type=CodedConcept(
             label.upper().replace(" ", "_")[:_LONGEST_CODE], _SCHEME, label[:_LONGEST_TEXT]
         ),
-        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_type=SegmentAlgorithmTypeValues["SEMIAUTOMATIC" if edited else "AUTOMATIC"],
         algorithm_identification=algorithm,
         display_color=CIELabColor.from_rgb(*bytes.fromhex(color.removeprefix("#"))),
     )

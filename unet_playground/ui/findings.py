@@ -11,6 +11,7 @@ from unet_playground.ui.rooms.export import File
 from unet_playground.ui.study import Desk, Reading, Study, windows
 from unet_playground.volumes.measuring import Measured, Table, to_csv
 from unet_playground.volumes.report import report, three_planes
+from unet_playground.volumes.segmenting import made_by
 from unet_playground.volumes.writing import to_dicom_seg, to_nifti, to_pngs
 
 LISTED = 5
@@ -31,7 +32,9 @@ def mask_file(desk: Desk, which: str) -> File:
 def slices(desk: Desk, which: str) -> File:
     """Every slice of the mask as a picture, in a zip."""
     study, one = _read(desk, which)
-    return _named(one, "slices.zip"), to_pngs(one.mask, study.volume, [label.color for label in study.labels])
+    return _named(one, "slices.zip"), to_pngs(
+        one.mask, study.volume, [label.color for label in study.labels], about=about(one)
+    )
 
 
 def numbers(desk: Desk, which: str) -> File:
@@ -56,7 +59,12 @@ def segmentation(desk: Desk, which: str, series: list[str]) -> File:
     study, one = _read(desk, which)
     try:
         found = one.answer.found
-        known = {"weights": found.origin.sha256, "design": found.design.to_link(), "volume": study.volume}
+        known = {
+            "weights": found.origin.sha256,
+            "design": found.design.to_link(),
+            "volume": study.volume,
+            "edited": one.edited,
+        }
         made = to_dicom_seg(one.mask, series, study.labels, **known)
     finally:
         for path in series:
@@ -65,8 +73,8 @@ def segmentation(desk: Desk, which: str, series: list[str]) -> File:
 
 
 def about(one: Reading) -> str:
-    """The hash of the weights, and that a hand was at work where it was."""
-    return f"{one.answer.found.origin.sha256[:12]}{' edited' if one.edited else ''}"
+    """What made a mask, and that a hand was at work where it was."""
+    return f"{made_by(one.answer.found)}{' Corrected by hand.' if one.edited else ''}"
 
 
 def _named(one: Reading, name: str) -> str:

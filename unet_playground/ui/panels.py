@@ -9,6 +9,7 @@ from unet_playground.design import SLOT_IDS, Design
 from unet_playground.errors import Text
 from unet_playground.inference import best_device
 from unet_playground.model import Origin, UNet
+from unet_playground.notice import NOTICE
 from unet_playground.presets import compare, preset_of, presets
 from unet_playground.receptive_field import kinds
 from unet_playground.registry import Entry, catalogues
@@ -40,7 +41,7 @@ def notice(language: str) -> str:
     """What this is not for, on every screen; and what computes."""
     device = texts.DEVICE.within(language).format(device=best_device().type.upper())
     offline = f'<p class="away" role="alert">{texts.OFFLINE.within(language)}</p>'
-    return f'{offline}<footer class="notice">{texts.NOTICE.within(language)} <span>· {escape(device)}</span></footer>'
+    return f'{offline}<footer class="notice">{NOTICE.within(language)} <span>· {escape(device)}</span></footer>'
 
 
 def keyboard(language: str) -> str:

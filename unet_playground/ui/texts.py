@@ -5,9 +5,6 @@ from unet_playground.errors import Text
 TITLE = Text("U-Net Playground", "U-Net 游乐场")
 COPY = Text("Copy link", "复制链接")
 OTHER_LANGUAGE = Text("中文", "English")
-NOTICE = Text(
-    "Research and teaching only; not a medical device; not for diagnosis", "仅供研究与教学；非医疗器械；不得用于诊断"
-)
 OFFLINE = Text(
     "The app does not answer. What you see stays; the page goes on by itself once it is back.",
     "应用没有响应。当前内容会保留；恢复后页面会自动继续。",

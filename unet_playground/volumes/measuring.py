@@ -12,14 +12,11 @@ from scipy import ndimage
 from unet_playground import __version__
 from unet_playground.errors import PlaygroundError, Text
 from unet_playground.images.volumes import Volume
+from unet_playground.notice import NOTICE
 from unet_playground.tasks import Label
 from unet_playground.volumes.diameters import NOTHING, Diameters, diameters
 from unet_playground.volumes.segmenting import VolumeSegmentation
 
-NOTICE = Text(
-    "Research and teaching only; not a medical device; not for diagnosis.",
-    "仅供研究与教学；非医疗器械；不得用于诊断。",
-)
 THRESHOLDS = (0.3, 0.7)
 OBJECTS = 50
 """Objects of a class that are listed, the largest; the others are counted."""
@@ -171,7 +168,7 @@ def to_csv(table: Table) -> str:
     edited = "; edited by hand" if table.edited else ""
     writer.writerow(
         [
-            f"# {NOTICE.en} unet-playground {__version__}; design {table.design or 'unknown'}; "
+            f"# {NOTICE.en}. unet-playground {__version__}; design {table.design or 'unknown'}; "
             f"weights sha256 {table.weights or 'none'}{edited}"
         ]
     )

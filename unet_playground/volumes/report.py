@@ -11,8 +11,9 @@ from unet_playground import __version__
 from unet_playground.errors import Text
 from unet_playground.images.volumes import Volume, plane
 from unet_playground.images.writer import encode_png
+from unet_playground.notice import NOTICE
 from unet_playground.tasks import Label
-from unet_playground.volumes.measuring import NOTICE, Measured, Table
+from unet_playground.volumes.measuring import Measured, Table
 from unet_playground.volumes.segmenting import canonical_spacing
 
 LISTED = 10

@@ -85,6 +85,11 @@ class VolumeSegmentation:
         return 1 - self.foreground.sum(0, dtype=np.uint16).clip(max=255) / np.float32(255)
 
 
+def made_by(found: VolumeSegmentation) -> str:
+    """The weights and the design, for exports."""
+    return f"Weights sha256 {found.origin.sha256}. Design {found.design.to_link()}."
+
+
 def views_of(scan: Scan) -> tuple[View, ...]:
     """Views for test-time augmentation: nearer, farther, brighter, darker, and mirrored where that is natural."""
     views = (View(scale=1.1), View(scale=1 / 1.1), View(gamma=0.85), View(gamma=1 / 0.85))

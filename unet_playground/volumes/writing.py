@@ -19,12 +19,11 @@ from unet_playground.images.apart import decoders
 from unet_playground.images.volumes import Volume, contents, open_volume, plane
 from unet_playground.images.writer import encode_labels
 from unet_playground.limits import Limits
+from unet_playground.notice import NOTICE
 from unet_playground.tasks.slot import Label
 
-NOTICE = f"U-Net Playground {__version__}. Research and teaching only; not a medical device; not for diagnosis."
 _DESCRIPTION = f"U-Net Playground {__version__}; not for diagnosis"
 _LARGEST_SIDE = 32767
-_LONGEST_DESCRIPTION = 79
 _FAST = 1
 _SCANNER = 1
 
@@ -33,18 +32,19 @@ def to_nifti(array: NDArray[Any], volume: Volume, *, about: str = "") -> bytes:
     """An array on a volume's grid as a .nii.gz file.
 
     Its affine is the volume's bit for bit, as sform and, where axes are at right angles, as qform, in mm where they are
-    known. A volume that
-    lies nowhere in the patient and has the format's own affine for that is written without a place again.
+    known. A volume that lies nowhere in the patient and has the format's own affine for that is written without a place
+    again. A comment behind the header (NIfTI's extension 6) carries the notice and what made the file.
 
     Args:
         array: (i, j, k), boolean, or whole or real numbers of up to 64 bits.
         volume: Whose grid it is on.
-        about: ASCII that goes into the header's description behind the version, as a hash of weights.
+        about: What made it, as a hash of weights and a design.
 
     Raises:
         PlaygroundError: The array is not on this grid.
     """
-    from nibabel import Nifti1Image, Nifti2Image
+    from nibabel.nifti1 import Nifti1Extension, Nifti1Image
+    from nibabel.nifti2 import Nifti2Image
     from nibabel.spatialimages import HeaderDataError
 
     _check_grid(array, volume)
@@ -53,7 +53,8 @@ def to_nifti(array: NDArray[Any], volume: Volume, *, about: str = "") -> bytes:
     image = kind(array, volume.affine, dtype=array.dtype)
     header = image.header
     header.set_xyzt_units("mm" if volume.spaced else "unknown")
-    header["descrip"] = f"{_DESCRIPTION} {about}".strip().encode("ascii", "ignore")[:_LONGEST_DESCRIPTION]
+    header["descrip"] = _DESCRIPTION.encode()
+    header.extensions.append(Nifti1Extension("comment", _made_by(about).encode()))
     placed = volume.oriented or not np.array_equal(header.get_base_affine(), volume.affine)
     image.set_sform(volume.affine, _SCANNER if placed else 0)
     try:
@@ -63,7 +64,7 @@ def to_nifti(array: NDArray[Any], volume: Volume, *, about: str = "") -> bytes:
     return gzip.compress(image.to_bytes(), _FAST, mtime=0)
 
 
-def to_pngs(mask: NDArray[np.uint8], volume: Volume, colors: Sequence[str]) -> bytes:
+def to_pngs(mask: NDArray[np.uint8], volume: Volume, colors: Sequence[str], *, about: str = "") -> bytes:
     """A mask as a ZIP of PNG files, one an axial slice, from feet to head, with the patient's right on the left.
 
     A pixel's number is its label, and the file's palette gives it its colour. `about.txt` says what the slices are.
@@ -72,6 +73,7 @@ def to_pngs(mask: NDArray[np.uint8], volume: Volume, colors: Sequence[str]) -> b
         mask: (i, j, k) labels.
         volume: Whose grid it is on.
         colors: `#rrggbb` of every label, the background first.
+        about: What made it, as a hash of weights and a design.
 
     Raises:
         PlaygroundError: The mask is not on this grid, or holds a label without a colour.
@@ -80,7 +82,7 @@ def to_pngs(mask: NDArray[np.uint8], volume: Volume, colors: Sequence[str]) -> b
     slices = plane(volume.canonical(mask), 2)
     columns, rows, between = np.linalg.norm(volume.affine[:3, :3], axis=0)[np.argsort(volume.order[:, 0])]
     said = [
-        NOTICE,
+        _made_by(about),
         f"{len(slices)} axial slices from feet to head, rows towards the back, columns towards the patient's left."
         if volume.oriented
         else f"{len(slices)} slices; orientation unknown.",
@@ -105,6 +107,7 @@ def to_dicom_seg(
     weights: str,
     design: str,
     volume: Volume | None = None,
+    edited: bool = False,
 ) -> bytes:
     """A mask as a DICOM-SEG file that refers to the series it was made from.
 
@@ -117,6 +120,7 @@ def to_dicom_seg(
         labels: Of the task, the background first.
         weights: sha256 of the weights.
         design: Link of the design.
+        edited: Whether a hand has corrected the mask.
         volume: What the mask was made from; given, the series must hold exactly its values.
 
     Raises:
@@ -139,8 +143,13 @@ def to_dicom_seg(
         "version": __version__,
         "weights": weights,
         "design": design,
+        "edited": edited,
     }
     return decoders().ask(said, [mask.T, *files], limits)[1][0].tobytes()
+
+
+def _made_by(about: str) -> str:
+    return f"U-Net Playground {__version__}. {NOTICE.en}. {about}".strip()
 
 
 def _check_grid(array: NDArray[Any], volume: Volume) -> None:
