@@ -17,7 +17,7 @@ ROOT = Path(unet_playground.__file__).parent
 TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.rglob("*.py"))}
 LAYERS = (
     ("errors",),
-    ("notice", "registry", "taps"),
+    ("lane", "notice", "registry", "taps"),
     ("parts",),
     ("design",),
     ("space", "model"),

@@ -16,6 +16,7 @@ from unet_playground.cost import cost
 from unet_playground.design import Design
 from unet_playground.errors import IllegalDesign, PlaygroundError, Text
 from unet_playground.images import Picture
+from unet_playground.lane import lane
 from unet_playground.limits import Limits, figure
 from unet_playground.model import LAYOUTS, UNet
 from unet_playground.tasks import Task, tasks
@@ -232,8 +233,8 @@ def spans(length: int, side: int, overlap: int = 128, stride: int = 64) -> list[
 
 
 def computed(model: UNet, image: Tensor) -> Tensor:
-    """The logits; a GPU computes convolutions in half precision."""
-    with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=image.device.type == "cuda"):
+    """The logits, computed when the device is free; a GPU computes convolutions in half precision."""
+    with lane.turn(), torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=image.device.type == "cuda"):
         return model(image.contiguous(memory_format=LAYOUTS[model.design.dims]))
 
 

@@ -3,7 +3,10 @@
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
+from contextvars import copy_context
 from typing import Any
+
+from unet_playground.lane import lane
 
 
 class Watch:
@@ -24,15 +27,15 @@ def stream(
 ) -> Generator[tuple[bool, Any], None, None]:
     """Coarse results as a computation shows them, (False, result), then its own, (True, result).
 
-    It runs in a thread of its own, which rests from each coarse result until the next one is asked for; closing the
-    iterator ends it.
+    It runs in a thread of its own while the device is free, gives way to what is urgent between its pieces of work, and
+    rests from each coarse result until the next one is asked for; closing the iterator ends it.
 
     Args:
         compute: Is given the watch that it shows to.
         between: Called between its pieces of work; whatever it raises ends the computation and is raised here.
     """
     running = _Streaming(between)
-    thread = threading.Thread(target=running.work, args=(compute,), daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(running.work, compute), daemon=True)
     thread.start()
     try:
         yield from running.results()
@@ -58,10 +61,12 @@ class _Streaming(Watch):
         if self._ended.is_set():
             raise _Ended
         self._between()
+        lane.give_way()
 
     def show(self, result: Any) -> None:
-        self.told.put(("shown", result))
-        self._asked.acquire()
+        with lane.left():
+            self.told.put(("shown", result))
+            self._asked.acquire()
         self.between()
 
     def end(self) -> None:
@@ -70,7 +75,9 @@ class _Streaming(Watch):
 
     def work(self, compute: Callable[[Watch], Any]) -> None:
         try:
-            self.told.put(("done", compute(self)))
+            with lane.turn():
+                result = compute(self)
+            self.told.put(("done", result))
         except BaseException as error:
             self.told.put(("failed", error))
 

@@ -19,6 +19,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from unet_playground.images.apart import decoders
+from unet_playground.lane import urgent
 from unet_playground.limits import Limits
 from unet_playground.ui import texts
 from unet_playground.ui.component import WEB
@@ -29,7 +30,7 @@ from unet_playground.ui.furnished import SLOW
 from unet_playground.ui.ledger import FAILED, Ledger
 from unet_playground.ui.login import Login
 from unet_playground.ui.memory import give_back, share_arenas
-from unet_playground.ui.page import Page
+from unet_playground.ui.page import QUICK, Page
 from unet_playground.ui.rooms import rooms
 from unet_playground.ui.store import Store
 
@@ -62,7 +63,7 @@ class Whole(gr.Blocks):
         self.ledger.begin(event)
         cancelled = threading.Event()
         try:
-            with ended_when(lambda: cancelled.is_set() or self._left(event)):
+            with ended_when(lambda: cancelled.is_set() or self._left(event)), urgent(self._is_quick(function)):
                 sent = await super().process_api(block_fn, *inputs, **more)
         except gr.Error:
             self.ledger.end(event, action, "refused")
@@ -80,6 +81,11 @@ class Whole(gr.Blocks):
         self.ledger.end(event, action, "done")
         ended = function.types_generator
         return {**sent, "data": [gr.skip() for _ in function.outputs]} if ended else sent
+
+    @staticmethod
+    def _is_quick(function: Any) -> bool:
+        """Whether a visitor looks at the page and waits for it."""
+        return function.concurrency_id == QUICK["concurrency_id"]
 
     def _left(self, event: str) -> bool:
         """Whether the browser or script that waits for an event has closed its connection."""

@@ -1,4 +1,4 @@
-"""Ends what a script asked for, once it is cancelled or nobody is there any more."""
+"""Ends what a script asked for, once it is cancelled or nobody is there any more; until then it gives way."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from contextvars import ContextVar
 
 from unet_playground.analysis.watch import Watch
 from unet_playground.errors import PlaygroundError
+from unet_playground.lane import lane
 
 _GONE: ContextVar[Callable[[], bool] | None] = ContextVar("gone", default=None)
 
@@ -34,3 +35,4 @@ class Attended(Watch):
         """
         if self._gone and self._gone():
             raise PlaygroundError("This was cancelled; ask again.", "已取消；请重新提交。")
+        lane.give_way()

@@ -24,6 +24,7 @@ from unet_playground.figures import draw, to_png
 from unet_playground.images import Picture, encode_mask, read_image
 from unet_playground.inference import Segmentation, prepare
 from unet_playground.inference import segment as run_model
+from unet_playground.lane import lane
 from unet_playground.model import Origin, UNet
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
@@ -126,7 +127,8 @@ def _looked(
 ) -> tuple[Result, dict[str, Any]]:
     choice, model = analyses.parse(method), models().get(task, design, weights).to(device_here())
     image, options = prepare(picture, model), dict(choice.options)
-    return look(analyses[choice.id], model, image, target, options, watch=Attended()), _facts(model)
+    with lane.turn():
+        return look(analyses[choice.id], model, image, target, options, watch=Attended()), _facts(model)
 
 
 def _told(run: Callable[P, R]) -> Callable[P, R]:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unet_playground.lane import lane
 from unet_playground.model import UNet
 from unet_playground.ui.layers import address
 
@@ -25,7 +26,7 @@ def thumbnails(drawing: Mapping[str, Any], model: UNet, image: Tensor) -> dict[s
         image: (1, channels, h, w), as `prepare` gives it.
     """
     places = {node["id"]: node["place"] for node in drawing["nodes"]}
-    with torch.inference_mode():
+    with lane.turn(), torch.inference_mode():
         features = model.trace(image, set(places.values()).__contains__).features
     return {id: address(_colored(features[place][0])) for id, place in places.items() if place in features}
 

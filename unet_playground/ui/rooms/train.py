@@ -14,6 +14,7 @@ from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError, Text
 from unet_playground.figures import overlay
 from unet_playground.images import Picture
+from unet_playground.lane import lane
 from unet_playground.registry import Chinese, Choice, Option
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Example
@@ -203,7 +204,8 @@ class TrainRoom(Room):
 
     def _slice(self, seat: Seat, bench: "Bench", scene: Scene | None) -> Updates:
         if run := seat.current(bench.edited, scene.task if scene else None):
-            run.advance(SLICE)
+            with lane.turn():
+                run.advance(SLICE, lane.give_way)
         return self._shown(seat, bench, scene)
 
     def _pause(self, seat: Seat, bench: "Bench", scene: Scene | None) -> Updates:
