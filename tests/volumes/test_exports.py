@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 import SimpleITK
 from PIL import Image
+from pydicom.sr.codedict import codes
 from volume_samples import CODES, PATIENT, PLACE, SENTINEL, enhanced, file, oblique, packed, slices, turned
 
 from unet_playground import __version__
 from unet_playground.errors import PlaygroundError, Text, UnreadableImage
 from unet_playground.images.volumes import Volume, open_volume
 from unet_playground.notice import NOTICE
+from unet_playground.tasks import tasks
 from unet_playground.tasks.slot import Label
 from unet_playground.volumes.writing import to_dicom_seg, to_nifti, to_pngs
 
-_LABELS = (Label(Text("background", "背景"), "#000000"), Label(Text("liver", "肝脏"), "#1b9e77"))
+_LABELS = (Label(Text("background", "背景"), "#000000"), Label(Text("liver", "肝脏"), "#1b9e77", "Liver"))
 _LABELS += (Label(Text("small part", "小部分"), "#e6ab02"),)
 _COLORS = [label.color for label in _LABELS]
 _WEIGHTS = "5d" * 32
@@ -40,9 +42,9 @@ def _seg(mask: np.ndarray, files: list[bytes], **more: Any) -> bytes:
     return to_dicom_seg(mask, files, _LABELS, weights=_WEIGHTS, design="?depth=2", **more)
 
 
-@pytest.mark.parametrize("codes", CODES[::5])
-def test_a_mask_as_nifti_lies_where_the_volume_lies(codes: str, tmp_path: Path) -> None:
-    volume = open_volume([turned(codes).to_bytes()])
+@pytest.mark.parametrize("axes", CODES[::5])
+def test_a_mask_as_nifti_lies_where_the_volume_lies(axes: str, tmp_path: Path) -> None:
+    volume = open_volume([turned(axes).to_bytes()])
     mask = _mask(volume)
     image = _again(to_nifti(mask, volume))
     assert np.array_equal(image.affine, volume.affine) and np.array_equal(image.get_sform(), volume.affine)
@@ -106,8 +108,8 @@ def test_a_shear_is_kept_by_the_sform_alone() -> None:
 
 
 def test_pngs_are_axial_slices_whose_numbers_are_labels() -> None:
-    for codes in ("RAS", "PIL", "SLA"):
-        volume = open_volume([turned(codes).to_bytes()])
+    for axes in ("RAS", "PIL", "SLA"):
+        volume = open_volume([turned(axes).to_bytes()])
         archive = zipfile.ZipFile(BytesIO(to_pngs(_mask(volume), volume, _COLORS)))
         expected = (PATIENT > 40).astype(np.uint8) + (PATIENT > 200)
         names = [name for name in archive.namelist() if name.endswith(".png")]
@@ -148,12 +150,20 @@ def test_a_dicom_seg_says_what_made_it() -> None:
     files = [file(one) for one in slices(PATIENT, PLACE)]
     seg = highdicom.seg.segread(BytesIO(_seg(_mask(open_volume(files)), files)))
     assert [one.SegmentLabel for one in seg.SegmentSequence] == ["liver", "small part"]
+    types = [one.SegmentedPropertyTypeCodeSequence[0] for one in seg.SegmentSequence]
+    assert (types[0].CodeValue, types[0].CodingSchemeDesignator) == ("10200004", "SCT")  # SNOMED CT: liver
+    assert types[1].CodeMeaning == "small part" and types[1].CodingSchemeDesignator.startswith("99")  # a private one
     [algorithm] = seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence
     assert algorithm.AlgorithmVersion == __version__
     assert _WEIGHTS in algorithm.AlgorithmParameters and "?depth=2" in algorithm.AlgorithmParameters
     assert "not for diagnosis" in seg.SeriesDescription and seg.PatientName == SENTINEL
     assert NOTICE.en in seg.ImageComments
     assert seg.SegmentSequence[0].SegmentAlgorithmType == "AUTOMATIC"
+
+
+def test_every_class_of_a_task_with_volumes_has_a_code() -> None:
+    named = [label.structure for entry in tasks.entries() if entry.make.scan for label in entry.make.labels[1:]]
+    assert named and all(getattr(codes.SCT, name).scheme_designator == "SCT" for name in named)
 
 
 def test_a_dicom_seg_of_one_file_with_many_frames() -> None:

@@ -36,7 +36,7 @@ def write_segmentation(files: list[bytes], mask: NDArray[np.uint8], said: dict[s
     Args:
         files: Of the series; the list is emptied on the way.
         mask: (slices, rows, columns) on the grid of the volume that the same files make; 0 is background.
-        said: `segments`, a label and a colour for 1, 2 ...; `version`, `weights` and `design`.
+        said: `segments`, label, colour and structure of 1, 2 ...; `version`, `weights` and `design`.
         limits: That hold.
 
     Raises:
@@ -144,19 +144,18 @@ def _segmentation(sources: list[Any], frames: NDArray[np.uint8], said: dict[str,
     return file.getvalue()
 
 
-def _segment(number: int, algorithm: Any, edited: bool, label: str, color: str) -> Any:
+def _segment(number: int, algorithm: Any, edited: bool, label: str, color: str, structure: str) -> Any:
     from highdicom.color import CIELabColor
     from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
     from highdicom.sr import CodedConcept
     from pydicom.sr.codedict import codes
 
+    own = CodedConcept(label.upper().replace(" ", "_")[:_LONGEST_CODE], _SCHEME, label[:_LONGEST_TEXT])
     return SegmentDescription(
         segment_number=number,
         segment_label=label[:_LONGEST_TEXT],
         segmented_property_category=codes.SCT.AnatomicalStructure,
-        segmented_property_type=CodedConcept(
-            label.upper().replace(" ", "_")[:_LONGEST_CODE], _SCHEME, label[:_LONGEST_TEXT]
-        ),
+        segmented_property_type=getattr(codes.SCT, structure) if structure else own,
         algorithm_type=SegmentAlgorithmTypeValues["SEMIAUTOMATIC" if edited else "AUTOMATIC"],
         algorithm_identification=algorithm,
         display_color=CIELabColor.from_rgb(*bytes.fromhex(color.removeprefix("#"))),

@@ -45,8 +45,8 @@ class Hippocampus(Task):
     )
     labels = (
         BACKGROUND,
-        Label(Text("anterior", "前部"), TEAL),
-        Label(Text("posterior", "后部"), GOLD),
+        Label(Text("anterior", "前部"), TEAL, "Hippocampus"),
+        Label(Text("posterior", "后部"), GOLD, "Hippocampus"),
     )
 
     def prepare(self, picture: Picture) -> Tensor:

@@ -45,7 +45,7 @@ class Liver(Task):
             "窗为 0 至 255 HU，这是经比较得出的最佳匹配。",
         ),
     )
-    labels = (BACKGROUND, Label(Text("liver", "肝脏"), TEAL))
+    labels = (BACKGROUND, Label(Text("liver", "肝脏"), TEAL, "Liver"))
 
     def prepare(self, picture: Picture) -> Tensor:
         return as_input(gray(unit(picture.pixels)))

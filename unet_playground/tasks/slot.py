@@ -21,10 +21,13 @@ class Label:
     Attributes:
         title: Its name.
         color: Its colour in every picture, `#rrggbb`.
+        structure: The part of the body that it is or belongs to, by its keyword among pydicom's SNOMED CT codes
+            (`pydicom.sr.codedict.codes.SCT`); empty where a class is none.
     """
 
     title: Text
     color: str
+    structure: str = ""
 
 
 @dataclass(frozen=True)

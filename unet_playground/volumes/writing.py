@@ -139,7 +139,9 @@ def to_dicom_seg(
             )
     said = {
         "what": "segmentation",
-        "segments": [{"label": label.title.en, "color": label.color} for label in labels[1:]],
+        "segments": [
+            {"label": label.title.en, "color": label.color, "structure": label.structure} for label in labels[1:]
+        ],
         "version": __version__,
         "weights": weights,
         "design": design,
