@@ -3,7 +3,7 @@
 # make test-long the sweeps that take longer
 # make docs      write the documents in docs/ from the catalogues
 # make fuzz      feed the reader what breaks it, for SECONDS (60 by default); Linux only
-# make test-floors  the reader, the server and the command line with the oldest versions that requirements.txt admits
+# make test-floors  the reader, volumes, the server and the command line with the oldest versions that requirements.txt admits
 # make train     train the bank of TASK (nuclei by default) again; needs UNET_PLAYGROUND_DATA
 
 PYTHON ?= python3
@@ -28,7 +28,7 @@ test-floors: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv-floors
 	sed -e 's/^torch.*/torch==$(TORCH)/' -e 's/>=\([0-9.]*\).*/==\1.*/' requirements.txt > .venv-floors/floors.txt
 	.venv-floors/bin/pip install --quiet --disable-pip-version-check -r .venv-floors/floors.txt -r requirements-dev.txt
-	.venv-floors/bin/pytest -n auto tests/images tests/ui tests/export tests/test_inference.py tests/test_commands.py
+	.venv-floors/bin/pytest -n auto tests/images tests/volumes tests/ui tests/export tests/test_inference.py tests/test_lane.py tests/test_commands.py
 
 SECONDS ?= 60
 fuzz: .venv/dev
