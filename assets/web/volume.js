@@ -1,29 +1,33 @@
 // A volume in three linked planes and in space, the masks over it, and what a hand corrects in them. NiiVue draws; masks
 // are its drawing, so that what is shown, corrected and sent back is one array of class numbers.
 const root = element.querySelector(".volume");
-const { make, rgb } = window.unetViewer;
+const { make, rgb } = window.unetViewer, shapes = window.unetShapes;
 const words = props.value.words;
 const LIBRARY = "vendor/niivue/niivue.umd.js";
 const HEAT = [[87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
 const UNDOS = 16;
 const VIEWS = { all: 3, axial: 0, coronal: 1, sagittal: 2, render: 4 };
-const DRAGS = { look: 8, distance: 2, area: 6 };
+const DRAGS = { look: 8, distance: 2, ellipse: 5, outline: 5 }, SHAPES = ["ellipse", "outline"];
 const PENS = ["brush", "fill", "erase"];
 const AXES = [2, 1, 0]; // the axis across which NiiVue's axial, coronal and sagittal planes are cut
+const PLANES = [[0, 1], [0, 2], [1, 2]]; // and the two within them
 const DIFFERENCE = [["agree", "#ffffff"], ["onlyA", "#7db1ff"], ["onlyB", "#e8821e"], ["other", "#ee6fd0"]];
 
 const state = {
   volume: null, masks: {}, doubts: {}, layer: null, hidden: new Set(),
   run: null, corrected: new Set(), view: "all", tool: "look", pen: 1, strokes: 0, plane: 0, opacity: 0.35, contour: 1,
 };
-let viewer = null, library = null, image = null;
+let viewer = null, library = null, image = null, shape = null;
 
 const canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": words.picture });
 const pointed = make("p", { class: "pointed", "aria-live": "off" });
 const measured = make("p", { class: "measured", role: "status" });
 const notes = make("p", { class: "notes line" });
 const fault = make("p", { class: "fault", role: "alert" });
+const pending = make("p", { class: "pending", role: "status" });
 const stage = make("div", { class: "stage" }, canvas, pointed, fault);
+canvas.insertAdjacentHTML("afterend", "<svg aria-hidden='true'><polygon /></svg>");
+const drawn = stage.querySelector("polygon");
 
 // One button of several, of which one is pressed.
 const choices = (label, ids, chosen, choose) => {
@@ -61,7 +65,7 @@ const bars = {
   tool: make("div", { class: "bar" }, tools, make("span", { class: "pens" }, pens, make("label", {}, words.size, size), undo, send), clear),
 };
 const help = make("details", {}, make("summary", {}, words.help), make("p", { class: "line" }, words.keyboard));
-root.append(make("div", { class: "bars" }, ...Object.values(bars)), stage, measured, notes, help);
+root.append(make("div", { class: "bars" }, ...Object.values(bars)), notes, pending, stage, measured, help);
 
 function loaded() {
   return (library ??= new Promise((done, failed) => {
@@ -76,9 +80,9 @@ async function started() {
   if (!make("canvas").getContext("webgl2")) throw new Error(words.webgl);
   const made = new Niivue({
     logLevel: "error", dragAndDropEnabled: false, isRadiologicalConvention: convention.checked, showAllOrientationMarkers: true,
-    multiplanarShowRender: 1, maxDrawUndoBitmaps: UNDOS, dragMode: 4, backColor: [0, 0, 0, 1], fontColor: [1, 0.85, 0.3, 1],
+    multiplanarShowRender: 1, multiplanarPadPixels: 12, maxDrawUndoBitmaps: UNDOS, dragMode: 4, backColor: [0, 0, 0, 1], fontColor: [1, 0.85, 0.3, 1],
     crosshairColor: [0.31, 0.82, 0.77, 0.8], measureLineColor: [1, 0.85, 0.3, 1], measureTextColor: [1, 0.85, 0.3, 1],
-    crosshairWidth: 0.4, crosshairWidthUnit: "percent", viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "",
+    crosshairWidth: 0.2, crosshairWidthUnit: "percent", viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "",
   });
   await made.attachToCanvas(canvas);
   made.onIntensityChange = (changed) => told(changed.cal_max - changed.cal_min, (changed.cal_max + changed.cal_min) / 2);
@@ -89,7 +93,8 @@ async function started() {
     refresh();
   };
   made.onMeasurementCompleted = ({ distance }) => { measured.textContent = `${words.distance}: ${distance.toFixed(1)} ${unit()}`; };
-  made.onDragRelease = boxed;
+  const scene = made.drawScene.bind(made);
+  made.drawScene = () => { scene(); trace(); };
   viewer = root.niivue = made;
 }
 
@@ -105,9 +110,10 @@ async function open(volume) {
     if (props.value.volume?.id !== volume.id) return;
     for (const one of [...viewer.volumes]) viewer.removeVolume(one);
     if (viewer.drawBitmap) viewer.closeDrawing();
-    viewer.clearAllMeasurements();
-    viewer.addVolume(made);
     image = made;
+    forget();
+    viewer.addVolume(made);
+    arrange();
     viewer.createEmptyDrawing();
     Object.assign(viewer.opts, { isOrientationTextVisible: volume.oriented, showMeasureUnits: volume.spaced });
     presets.replaceChildren(...volume.presets.map((one) => make("option", {}, one.title)), make("option", { hidden: true }, words.own));
@@ -197,6 +203,15 @@ function look(id) {
   refresh();
 }
 
+// NiiVue's own choice of a layout leaves the room for the view in space out of account: planes became small.
+function arrange() {
+  if (!image) return;
+  const [x, y, z] = [1, 2, 3].map((axis) => image.dimsRAS[axis] * image.pixDimsRAS[axis]), longest = Math.max(x, y, z);
+  const sizes = { 1: [longest, y + 2 * z + longest], 2: [x + y, y + z], 3: [2 * x + y + longest, Math.max(y, z)] };
+  const scale = (id) => Math.min(canvas.clientWidth / sizes[id][0], canvas.clientHeight / sizes[id][1]);
+  viewer.opts.multiplanarLayout = Number(Object.keys(sizes).reduce((best, id) => (scale(id) > scale(best) ? id : best), 2));
+}
+
 function preset(at) {
   const chosen = state.volume?.presets[at];
   if (chosen) frame(chosen.width, chosen.centre, at);
@@ -235,6 +250,8 @@ function back() {
 }
 
 function forget() {
+  shape = null;
+  if (image) trace();
   viewer?.clearAllMeasurements();
   measured.textContent = "";
 }
@@ -249,13 +266,10 @@ async function hand() {
 
 // Value, place and class under the pointer.
 function point(event) {
-  if (!image) return;
-  const box = canvas.getBoundingClientRect(), ratio = viewer.uiData.dpr;
-  const place = [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
-  const tile = viewer.tileIndex(...place), cut = viewer.screenSlices[tile]?.axCorSag;
-  const frac = viewer.canvasPos2frac(place);
-  if (tile < 0 || !(cut <= 2) || frac[0] < 0) return void (pointed.textContent = "");
-  state.plane = cut;
+  const at = pointedAt(event);
+  if (!at) return void (pointed.textContent = "");
+  const { plane, frac } = at;
+  state.plane = plane;
   const voxel = viewer.frac2vox(frac), [, nx, ny] = image.dimsRAS;
   const value = image.getValue(...voxel), number = viewer.drawBitmap?.[voxel[0] + nx * (voxel[1] + ny * voxel[2])];
   const said = [state.volume.oriented && state.volume.spaced ? directed(viewer.frac2mm(frac, 0, true)) : `${words.voxel} ${[...voxel].join(", ")}`];
@@ -266,19 +280,54 @@ function point(event) {
 
 const directed = (mm) => ["RL", "AP", "SI"].map((pair, at) => `${pair[mm[at] < 0 ? 1 : 0]} ${Math.abs(mm[at]).toFixed(1)}`).join("  ") + " mm";
 
-// Area and values of a box that was drawn in a plane.
-function boxed({ voxStart, voxEnd, tileIdx, axCorSag }) {
-  if (state.tool !== "area" || tileIdx < 0 || !(axCorSag <= 2)) return;
-  const low = [0, 1, 2].map((at) => Math.min(voxStart[at], voxEnd[at])), high = [0, 1, 2].map((at) => Math.max(voxStart[at], voxEnd[at]));
-  const sides = [0, 1, 2].filter((at) => at !== AXES[axCorSag]).map((at) => (high[at] - low[at] + 1) * image.pixDimsRAS[at + 1]);
-  let sum = 0, squares = 0, count = 0;
-  for (let z = low[2]; z <= high[2]; z++) for (let y = low[1]; y <= high[1]; y++) for (let x = low[0]; x <= high[0]; x++) {
-    const value = image.getValue(x, y, z);
-    sum += value; squares += value * value; count += 1;
-  }
-  const mean = sum / count, spread = Math.sqrt(Math.max(0, squares / count - mean * mean));
-  const area = `${sides[0].toFixed(1)} × ${sides[1].toFixed(1)} ${unit()} = ${(sides[0] * sides[1]).toFixed(0)} ${unit()}²`;
-  measured.textContent = `${words.area}: ${area} · ${words.mean} ${mean.toFixed(1)} ± ${spread.toFixed(1)} ${state.volume.units ?? words.unitless}`;
+// Where a pointer is: the plane, and the place in the volume as shares of its sides; nothing beside the planes.
+function pointedAt(event) {
+  if (!image) return null;
+  const box = canvas.getBoundingClientRect(), ratio = viewer.uiData.dpr;
+  const place = [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
+  const plane = viewer.screenSlices[viewer.tileIndex(...place)]?.axCorSag, frac = viewer.canvasPos2frac(place);
+  return plane <= 2 && frac[0] >= 0 ? { plane, frac: [...frac] } : null;
+}
+
+// A shape begins where the pointer goes down: an outline follows it, an ellipse fills the box that it spans.
+function begin(event) {
+  const at = SHAPES.includes(state.tool) && event.button === 0 && pointedAt(event);
+  if (!at) return;
+  forget();
+  shape = { ...at, kind: state.tool, points: [at.frac], drawing: true };
+}
+
+function extend(event) {
+  const at = shape?.drawing && pointedAt(event);
+  if (!at || at.plane !== shape.plane) return;
+  if (shape.kind === "outline") shape.points.push(at.frac);
+  else shape.points = shapes.ellipse(shape.frac, at.frac, PLANES[shape.plane]);
+  trace();
+}
+
+// The area of the shape in its plane, and the values of voxels whose centres lie in it.
+function finish() {
+  if (!shape?.drawing) return;
+  shape.drawing = false;
+  const { points, kind, plane } = shape;
+  if (points.length < 3) return forget();
+  const area = shapes.area(points.map((one) => [...viewer.frac2mm(one, 0, true)]));
+  const { mean, spread, count } = shapes.inside(points, PLANES[plane], image.dimsRAS.slice(1), (...voxel) => image.getValue(...voxel));
+  const told = `${words[kind]}: ${area.toFixed(1)} ${unit()}²`;
+  const values = `${words.mean} ${mean.toFixed(1)} ± ${spread.toFixed(1)} ${state.volume.units ?? words.unitless}`;
+  measured.textContent = count ? `${told} · ${values} · ${words.voxels}: ${count}` : told;
+}
+
+// The shape over the picture, for as long as its slice is shown.
+function trace() {
+  const tile = shape && viewer.screenSlices.find((one) => one.axCorSag === shape.plane), axis = AXES[shape?.plane];
+  const here = tile && Math.abs(viewer.scene.crosshairPos[axis] - shape.frac[axis]) * image.dimsRAS[axis + 1] < 0.5;
+  if (!here) return drawn.setAttribute("points", "");
+  const [left, top, wide, high] = tile.leftTopWidthHeight.map((one) => one / viewer.uiData.dpr), [across, up] = PLANES[shape.plane];
+  drawn.setAttribute("points", shape.points.map((one) => {
+    const mm = viewer.frac2mm(one);
+    return [left + ((mm[across] - tile.leftTopMM[0]) / tile.fovMM[0]) * wide, top + (1 - (mm[up] - tile.leftTopMM[1]) / tile.fovMM[1]) * high];
+  }).join(" "));
 }
 
 // Arrows move through slices of the plane that was pointed at last, and across it.
@@ -311,6 +360,9 @@ function refresh() {
   bars.tool.querySelector(".pens").hidden = !PENS.includes(state.tool);
   undo.disabled = !state.strokes;
   send.disabled = !state.corrected.has(state.layer);
+  const unsent = state.corrected.size > 0;
+  pending.textContent = unsent ? words.pending : "";
+  for (const one of root.closest(".volume-room")?.querySelectorAll(".files, button.primary") ?? []) one.inert = unsent;
   notes.textContent = volume?.notes ?? "";
   const names = Object.keys(state.masks), alone = names.length < 2;
   const offered = [
@@ -340,6 +392,10 @@ function update() {
 }
 
 canvas.addEventListener("pointermove", point);
+canvas.addEventListener("pointerdown", begin);
+canvas.addEventListener("pointermove", extend);
+for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, finish);
+new ResizeObserver(() => { if (viewer) { arrange(); viewer.drawScene(); } }).observe(canvas);
 canvas.addEventListener("pointerleave", () => { pointed.textContent = ""; });
 stage.addEventListener("keydown", press, true);
 stage.addEventListener("keyup", (event) => event.stopPropagation(), true);

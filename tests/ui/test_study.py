@@ -3,17 +3,34 @@
 import base64
 import copy
 import gzip
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff
 
+from tests.volumes.volume_samples import PATIENT, PLACE
 from unet_playground.errors import PlaygroundError, UnreadableImage
 from unet_playground.images.volumes import Volume
 from unet_playground.ui import study
-from unet_playground.ui.study import Desk, Study, drawable, of_example, packed, remarks, shown, unpacked, windows
+from unet_playground.ui.study import (
+    Answer,
+    Desk,
+    Reading,
+    Study,
+    drawable,
+    of_example,
+    of_files,
+    packed,
+    remarks,
+    shown,
+    unpacked,
+    windows,
+)
+from unet_playground.volumes.measuring import Table
 
 CODES = ["RAS", "LPS", "SLA", "PIR", "ILP"]
 
@@ -92,6 +109,8 @@ def test_hounsfield_units_begin_with_soft_tissue_and_others_with_what_they_span(
     assert windows(volume, "en")[0]["title"] == "automatic"
     one = windows(Volume(volume.values, volume.affine, units="HU"), "zh")[0]
     assert (one["title"], one["width"], one["centre"]) == ("软组织", 400, 40)
+    air = Volume(volume.values - 1000, volume.affine)
+    assert windows(air, "en")[0]["title"] == "soft tissue"  # no file of NIfTI says that its numbers are HU
     assert windows(Volume(np.zeros((4, 4, 4), np.float32), np.eye(4)), "en")[0]["width"] > 0
 
 
@@ -110,6 +129,39 @@ def test_only_the_last_volumes_of_all_visitors_stay_in_memory():
     for desk in desks:
         desk.leave()
     assert desks[-1].study is None
+
+
+def test_masks_that_come_late_never_take_the_place_of_another_volume():
+    desk, late, other = Desk(), Study(_volume(), ""), Study(_volume(), "")
+    desk.take(late)
+    assert desk.lay(replace(late, run="read")) and desk.open.run == "read"
+    desk.take(other)
+    assert not desk.lay(replace(late, run="again")) and desk.open is other
+    desk.leave()
+    assert not desk.lay(other) and desk.study is None
+
+
+def test_what_a_hand_corrected_goes_only_at_the_second_asking():
+    desk, volume = Desk(), _volume()
+    assert desk.may_replace()
+    mask = np.zeros(volume.values.shape, np.uint8)
+    origin: Any = None
+    one = Reading(mask, Answer(origin, origin), Table((), True, None), edited=True)
+    desk.take(Study(volume, "", readings={"A": replace(one, edited=False)}))
+    assert desk.may_replace()
+    desk.take(Study(volume, "", readings={"A": one}))
+    assert [desk.may_replace() for _ in range(4)] == [False, True, False, True]
+
+
+def test_another_volume_of_the_same_file_is_opened_and_one_alone_is_not_held():
+    many = np.stack([PATIENT, PATIENT + 1], -1)
+    first = of_files([nibabel.Nifti1Image(many, PLACE).to_bytes()])
+    second = first.other(1)
+    assert np.array_equal(second.volume.values, PATIENT + 1) and second.id != first.id
+    assert np.array_equal(second.other(0).volume.values, first.volume.values)
+    assert of_files([nibabel.Nifti1Image(PATIENT, PLACE).to_bytes()]).files == ()
+    with pytest.raises(UnreadableImage, match="no volume 2"):
+        first.other(2)
 
 
 def test_the_picture_of_a_volume_has_a_name_that_nobody_can_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

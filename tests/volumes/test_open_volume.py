@@ -136,6 +136,7 @@ def test_one_volume_of_several_is_chosen_by_number() -> None:
         volume = open_volume([many], number)
         assert np.array_equal(volume.values, expected)
         assert [note.en for note in volume.notes] == [f"Volume {number + 1} of 3 is used."]
+        assert (volume.number, volume.volumes) == (number, 3)
     for number in (3, -1):
         assert f"has no volume {number}; it holds 0 to 2" in _said([many], number)
 

@@ -192,7 +192,7 @@ def test_other_files_among_them_are_passed_over() -> None:
     }
     volume = open_volume([packed(files | others)])
     assert np.array_equal(volume.canonical(), PATIENT)
-    assert [note.en for note in volume.notes] == ["5 files without a slice were passed over."]
+    assert [note.en for note in volume.notes] == ["Files that hold no slice and were passed over: 5."]
     for alone in (packed(others), packed({}), packed({"inside.zip": inside}), file(report)):
         assert "There is no volume in these files" in _said([alone])
 

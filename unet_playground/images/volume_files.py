@@ -1,6 +1,7 @@
 """What files make a volume: one NIfTI file, or those of a DICOM series, packed as ZIP or not."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,8 +19,8 @@ from unet_playground.limits import Limits
 
 _HEAD = 512
 _PASSED_OVER = Text(
-    "{count} files without a slice were passed over.",
-    "已略过 {count} 个不含切片的文件。",
+    "Files that hold no slice and were passed over: {count}.",
+    "已略过不含切片的文件：{count} 个。",
 )
 _SHEARED = Text(
     "The axes of this volume are {degrees:.1f} degrees off the right angle, as with a tilted gantry. Positions follow "
@@ -57,7 +58,7 @@ def decode_volume(files: list[bytes], number: int, limits: Limits) -> Volume:
     notes = (_PASSED_OVER.format(count=others),) if others else ()
     degrees = _degrees_off(volume.affine)
     notes += (_SHEARED.format(degrees=degrees),) if degrees > 0.05 else ()
-    return Volume(volume.values, volume.affine, volume.units, volume.spaced, volume.oriented, notes + volume.notes)
+    return replace(volume, notes=notes + volume.notes)
 
 
 def sorted_files(files: list[bytes], limits: Limits) -> tuple[list[bytes], list[bytes], int]:
@@ -124,7 +125,7 @@ def _of_nifti(data: bytes, limits: Limits, number: int) -> Volume:
     if wrong.any():
         values[wrong] = 0
         notes += (MISSING,)
-    return Volume(values.T, file.affine, None, file.spaced, file.oriented, notes)
+    return Volume(values.T, file.affine, None, file.spaced, file.oriented, notes, number, file.volumes)
 
 
 def _degrees_off(affine: NDArray[np.float64]) -> float:

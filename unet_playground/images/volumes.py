@@ -32,6 +32,8 @@ class Volume:
         spaced: Whether the file says how far apart voxels are; if not, a voxel counts as 1 x 1 x 1.
         oriented: Whether the file says which way is left.
         notes: What was converted on the way, one sentence each.
+        number: Which of its file's volumes this is, from 0.
+        volumes: How many its file holds.
     """
 
     values: NDArray[np.float32] = field(repr=False)
@@ -40,6 +42,8 @@ class Volume:
     spaced: bool = True
     oriented: bool = True
     notes: tuple[Text, ...] = ()
+    number: int = 0
+    volumes: int = 1
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -78,6 +82,8 @@ class Volume:
             "spaced": self.spaced,
             "oriented": self.oriented,
             "notes": [(note.en, note.zh) for note in self.notes],
+            "number": self.number,
+            "volumes": self.volumes,
         }
         return said, [self.values.T]
 
@@ -91,6 +97,8 @@ class Volume:
             bool(said["spaced"]),
             bool(said["oriented"]),
             tuple(Text(en, zh) for en, zh in said["notes"]),
+            int(said["number"]),
+            int(said["volumes"]),
         )
 
 

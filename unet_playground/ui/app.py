@@ -197,4 +197,5 @@ def _room_rules() -> str:
 def _head() -> str:
     """What the parts of the page share. Their sheets stand here: Gradio rewrites those that it is given."""
     sheets = "".join(path.read_text("utf-8") for path in sorted(WEB.glob("*.css")))
-    return f"<style>{sheets}</style><script>{(WEB / 'viewer.js').read_text('utf-8')}</script>"
+    scripts = "".join(f"<script>{(WEB / name).read_text('utf-8')}</script>" for name in ("viewer.js", "shapes.js"))
+    return f"<style>{sheets}</style>{scripts}"

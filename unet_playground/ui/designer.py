@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from unet_playground.design import LEVELWISE, NUMBERS, SLOT_IDS, Design
@@ -85,6 +86,16 @@ def edit(design: Design, event: object) -> Design | Text:
         return act(design, **event)
     except PlaygroundError as error:
         return error.text
+
+
+def named(design: Design, language: str) -> str:
+    """What to call a design: the name of its preset, else those of its parts that the classic has not."""
+    preset, classic = preset_of(replace(design, dims=2)), Design(dims=design.dims)
+    if preset:
+        return presets[preset].title.within(language)
+    parts = [_title(design, slot, language) for slot in SLOT_IDS if getattr(design, slot) != getattr(classic, slot)]
+    sizes = (f"{title.within(language)} {getattr(design, name)}" for name, title in SIZES.items())
+    return ", ".join(parts or sizes)
 
 
 def _card(design: Design, base: Design, same: Text, language: str) -> Json:

@@ -7,6 +7,7 @@ from pathlib import Path
 from unet_playground.errors import PlaygroundError
 from unet_playground.ui import panels
 from unet_playground.ui import volume_texts as words
+from unet_playground.ui.designer import named
 from unet_playground.ui.rooms.export import File
 from unet_playground.ui.study import Desk, Reading, Study, windows
 from unet_playground.volumes.measuring import Measured, Table, to_csv
@@ -90,8 +91,10 @@ def _read(desk: Desk, which: str) -> tuple[Study, Reading]:
 
 def _section(name: str, one: Reading, language: str) -> str:
     """The table of a reading: every class, its largest objects, and how sure its volume is."""
-    title = (words.EDITED if one.edited else words.MADE).format(name=name).within(language)
-    head = "".join(f"<th>{escape(text.within(language))}</th>" for text in words.COLUMNS.values())
+    parts = named(one.answer.found.design, language)
+    title = (words.EDITED if one.edited else words.MADE).format(name=name, parts=parts).within(language)
+    columns = (text.format(length="mm" if one.table.spaced else "px") for text in words.COLUMNS.values())
+    head = "".join(f"<th>{escape(text.within(language))}</th>" for text in columns)
     rows = [row for row in one.table.rows if row.number <= LISTED and (row.number == 0 or row.components != 1)]
     body = "".join(_row(row, one.table, language) for row in rows)
     left = len([row for row in one.table.rows if row.number > LISTED])
@@ -136,7 +139,7 @@ def _doubts(table: Table, language: str) -> Iterator[str]:
                 for one in row.doubts
                 for low, high in [one.volume]
             )
-            yield panels.line(f"{row.title.within(language)}, {words.DOUBTS.within(language)}: {ranges}", language)
+            yield panels.line(words.DOUBTS.format(title=row.title.within(language), ranges=ranges), language)
 
 
 def _short(value: float) -> str:

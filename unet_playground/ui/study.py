@@ -5,7 +5,7 @@ import binascii
 import gzip
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
@@ -17,7 +17,8 @@ from gradio.utils import get_upload_folder
 from numpy.typing import NDArray
 
 from unet_playground.errors import PlaygroundError, Text, refusal
-from unet_playground.images.volumes import Volume, open_volume
+from unet_playground.images.volumes import Volume, contents, open_volume
+from unet_playground.limits import Limits
 from unet_playground.model import UNet
 from unet_playground.phantoms.trunk import SPACING, trunk
 from unet_playground.tasks import Label, tasks
@@ -45,6 +46,8 @@ PRESETS = (
     (Text("brain", "脑"), 80, 40),
 )
 """Windows of CT in HU: name, width and centre."""
+AIR = (-3100, -500)
+"""HU between which the lowest numbers of a CT lie: air, or what stands outside its field."""
 GONE = Text("There is no volume here any more; open it again.", "这里已没有体数据；请重新打开。")
 COARSER = Text(
     "Shown coarser than it is, one voxel of {steps}, because it is large; masks, numbers and files are of the whole "
@@ -108,6 +111,7 @@ class Study:
         id: Of the volume.
         run: Of the readings; empty before the first.
         source: Where the volume comes from; None for a visitor's own.
+        files: What it was read from, kept where another of its volumes may be asked for.
     """
 
     volume: Volume
@@ -117,6 +121,7 @@ class Study:
     id: str = field(default_factory=lambda: token_hex(8))
     run: str = ""
     source: Text | None = None
+    files: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def editable(self) -> bool:
@@ -124,9 +129,22 @@ class Study:
         return steps(self.volume) == (1, 1, 1)
 
     @property
+    def edited(self) -> bool:
+        """Whether a hand has corrected a mask."""
+        return any(one.edited for one in self.readings.values())
+
+    @property
     def labels(self) -> tuple[Label, ...]:
         """The classes of its readings, background first."""
         return tasks[self.task].make.labels if self.task else ()
+
+    def other(self, number: int) -> "Study":
+        """Another volume of the same file, from 0, which nothing has read yet.
+
+        Raises:
+            UnreadableImage: There is none.
+        """
+        return of_files(self.files, number)
 
     def read_by(self, task: str, answers: Mapping[str, Answer]) -> "Study":
         """The same volume with what models say of it, measured."""
@@ -167,6 +185,7 @@ class Desk:
     def __init__(self) -> None:
         self.study: Study | None = None
         self.stopped = False
+        self._asked = False
 
     def take(self, study: Study) -> None:
         """Look at this volume instead of the one before."""
@@ -178,6 +197,19 @@ class Desk:
             self.study = study
             while len(Desk._taken) > KEPT:
                 Desk._taken.pop(0).study = None
+
+    def may_replace(self) -> bool:
+        """Whether other readings may take the place of these: corrected ones go only at the second asking."""
+        edited, asked = self.study is not None and self.study.edited, self._asked
+        self._asked = edited and not asked
+        return asked or not edited
+
+    def lay(self, study: Study) -> bool:
+        """Its readings instead of those before; False where another volume was opened meanwhile."""
+        with Desk._lock:
+            same = self.study is not None and self.study.id == study.id
+            self.study = study if same else self.study
+        return same
 
     def leave(self) -> None:
         """Nothing lies on it any more."""
@@ -211,10 +243,20 @@ def of_upload(paths: list[str]) -> Study:
         UnreadableImage: They are no volume.
     """
     try:
-        return study_of(open_volume(paths))
+        return of_files(contents(paths, Limits.from_environment()))
     finally:
         for path in paths:
             Path(path).unlink(missing_ok=True)
+
+
+def of_files(files: Sequence[bytes], number: int = 0) -> Study:
+    """One volume, from 0, of files; they are held on to only where there are several volumes.
+
+    Raises:
+        UnreadableImage: They hold no such volume.
+    """
+    study = study_of(open_volume(files, number))
+    return replace(study, files=tuple(files)) if study.volume.volumes > 1 else study
 
 
 def study_of(volume: Volume, source: Text | None = None) -> Study:
@@ -276,10 +318,14 @@ def unpacked(text: str, volume: Volume, classes: int) -> NDArray[np.uint8]:
 
 
 def windows(volume: Volume, language: str) -> list[dict[str, Any]]:
-    """Windows to choose from, the first one to begin with: soft tissue where numbers are HU, else what they span."""
+    """Windows to choose from, the first one to begin with: soft tissue where numbers are HU, else what they span.
+
+    Numbers of unknown units that reach down to those of air, as no other scanner's do, are seen as HU.
+    """
     low, high = np.percentile(volume.values[::2, ::2, ::2], [0.5, 99.5])
+    hounsfield = volume.units == "HU" or (volume.units is None and AIR[0] < low < AIR[1])
     spans = (AUTOMATIC, float(high - low) or 1.0, float(high + low) / 2)
-    listed = (*PRESETS, spans) if volume.units == "HU" else (spans, *PRESETS)
+    listed = (*PRESETS, spans) if hounsfield else (spans, *PRESETS)
     return [{"title": title.within(language), "width": width, "centre": centre} for title, width, centre in listed]
 
 

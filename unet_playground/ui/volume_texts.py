@@ -28,7 +28,9 @@ WORDS = {
     "tool": Text("Tool", "工具"),
     "look": Text("Look", "查看"),
     "distance": Text("Distance", "距离"),
-    "area": Text("Area", "面积"),
+    "ellipse": Text("Ellipse", "椭圆"),
+    "outline": Text("Outline", "勾画"),
+    "voxels": Text("voxels", "体素数"),
     "mean": Text("mean", "均值"),
     "brush": Text("Brush", "画笔"),
     "fill": Text("Fill a shape", "填充区域"),
@@ -36,7 +38,11 @@ WORDS = {
     "pen": Text("Class of the brush", "画笔类别"),
     "size": Text("Size", "大小"),
     "undo": Text("Undo", "撤销"),
-    "clear": Text("Clear lengths", "清除测量"),
+    "clear": Text("Clear measures", "清除测量"),
+    "pending": Text(
+        "This correction is in no number and no file yet: press “Measure the correction”.",
+        "此修正尚未计入数值与文件：请按“测量修正结果”。",
+    ),
     "send": Text("Measure the correction", "测量修正结果"),
     "voxel": Text("voxel", "体素"),
     "unitless": Text("(unit unknown)", "（单位未知）"),
@@ -51,12 +57,11 @@ WORDS = {
     ),
     "help": Text("Mouse and keys", "鼠标与按键"),
     "keyboard": Text(
-        "Click: crosshair. Wheel, ↑ ↓: slices of the plane under the pointer. ← →: across it. V: next view. Right "
-        "button: drag to move, vertically to enlarge. Double click: the file's own window. Ctrl+Z: undo a stroke. "
-        "Windows change the display only.",
-        "单击：移动十字线。滚轮、↑ ↓：翻看指针所在平面的切片。← →：在平面内移动。V：下一视图。右键拖动：平移与缩放。"
-        "双击：文件自带的窗。"
-        "Ctrl+Z：撤销一笔。窗设置只影响显示。",
+        "Click: crosshair. Distance, ellipse, outline: drag; an outline closes itself. Wheel, ↑ ↓: slices of the plane "
+        "under the pointer. ← →: across it. V: next view. Right button: drag to move, vertically to enlarge. Double "
+        "click: the file's own window. Ctrl+Z: undo a stroke. Windows change the display only.",
+        "单击：移动十字线。距离、椭圆、勾画：拖动；勾画自动闭合。滚轮、↑ ↓：翻看指针所在平面的切片。← →：在平面内移动。"
+        "V：下一视图。右键拖动：平移与缩放。双击：文件自带的窗。Ctrl+Z：撤销一笔。窗设置只影响显示。",
     ),
 }
 OPEN = Text("Open NIfTI, DICOM or zip", "打开 NIfTI、DICOM 或 zip")
@@ -68,6 +73,16 @@ IDLE = Text(
     "Open a volume of your own or the example. It is read once and not kept; the present design segments it.",
     "打开你自己的体数据或示例。文件只读取一次，不保留；由当前设计进行分割。",
 )
+IDLE_PUBLIC = Text(
+    "Open a volume of your own (a DICOM series as one ZIP) or the example. It is read once and not kept; the present "
+    "design segments it.",
+    "打开你自己的体数据（DICOM 序列请打包为一个 ZIP）或示例。文件只读取一次，不保留；由当前设计进行分割。",
+)
+NUMBER = Text("Volume of the file", "文件中的体数据")
+REPLACES = Text(
+    "The new masks would replace those corrected by hand; save these below, or press Segment again.",
+    "新的掩膜将取代手动修正的掩膜；请先在下方保存，或再次按“分割”。",
+)
 READING = Text("Reading …", "正在读取……")
 PROGRESS = Text("Design {name}: slice {done} of {slices}", "设计 {name}：第 {done}/{slices} 片")
 MEASURING = Text("Measuring …", "正在测量……")
@@ -75,8 +90,8 @@ STOPPED = Text("Stopped; nothing was changed.", "已停止；未作更改。")
 NONE_YET = Text("Segment the volume first.", "请先分割体数据。")
 SIZE = Text("{shape} voxels of {spacing} mm. {notes}", "{shape} 体素，每个 {spacing} mm。{notes}")
 UNSIZED = Text("{shape} voxels. {notes}", "{shape} 体素。{notes}")
-EDITED = Text("Design {name}, corrected by hand.", "设计 {name}，经手动修正。")
-MADE = Text("Design {name}.", "设计 {name}。")
+MADE = Text("Design {name}: {parts}", "设计 {name}：{parts}")
+EDITED = Text("Design {name}: {parts}; corrected by hand", "设计 {name}：{parts}；经手动修正")
 WHICH = Text("Files of design", "导出哪个设计")
 FILES = {
     "nifti": Text("Mask (.nii.gz)", "掩膜（.nii.gz）"),
@@ -86,7 +101,7 @@ FILES = {
 }
 SEG = Text("DICOM-SEG: give the series again", "DICOM-SEG：请再次提供序列")
 OBJECT = Text("object {number}", "对象 {number}")
-RANGE = Text("{low} to {high}: {source}", "{low} 至 {high}：{source}")
+RANGE = Text("{low} to {high} ({source})", "{low} 至 {high}（{source}）")
 MORE = Text("{count} smaller objects are in the CSV.", "另有 {count} 个较小的对象，见 CSV。")
 COLUMNS = {
     "class": Text("Class", "类别"),
@@ -96,8 +111,8 @@ COLUMNS = {
     "diameters": Text("Longest × across", "最长径 × 垂直径"),
     "mean": Text("Mean ± SD", "均值 ± 标准差"),
     "span": Text("Min to max", "最小至最大"),
-    "centroid": Text("Centroid R, A, S", "质心 R、A、S"),
+    "centroid": Text("Centroid R, A, S ({length})", "质心 R、A、S（{length}）"),
     "voxels": Text("Voxels", "体素数"),
 }
 """What is measured, by column."""
-DOUBTS = Text("Volume, if other things had been chosen", "若作其他选择，体积为")
+DOUBTS = Text("{title}: the volume could as well be {ranges}.", "{title}：若作其他选择，体积为 {ranges}。")

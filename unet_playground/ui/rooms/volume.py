@@ -1,11 +1,11 @@
 """The room Volume: a volume in three planes, what designs make of it, corrected by hand, measured and taken home."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 
@@ -48,10 +48,11 @@ class VolumeRoom(Room):
 
     def __init__(self, page: "Layout"):
         super().__init__(page)
+        self.several = Limits.from_environment().files > 1
         self.desk = gr.State(Desk(), time_to_live=SECONDS, delete_callback=Desk.leave)
         with gr.Column(elem_classes="volume-room", min_width=0):
             with gr.Row(elem_classes="controls"):
-                self.upload = gr.UploadButton(self._say(words.OPEN), file_count="multiple", size="sm", min_width=60)
+                self.upload = gr.UploadButton(self._say(words.OPEN), file_count=self._count, size="sm", min_width=60)
                 self.sample = gr.Button(self._say(words.SAMPLE), size="sm", min_width=60)
                 offered = networks(self.language)
                 self.network = gr.Radio(
@@ -62,7 +63,9 @@ class VolumeRoom(Room):
                     self._say(words.SEGMENT), variant="primary", size="sm", min_width=60, interactive=False
                 )
                 self.halt = gr.Button(self._say(words.STOP), size="sm", min_width=60, interactive=False)
-            self.line = gr.HTML(panels.line(words.IDLE, self.language), padding=False)
+            self.line = gr.HTML(self._told(None), padding=False)
+            self.refused = gr.HTML("", padding=False)
+            self.number = gr.Dropdown([], label=self._say(words.NUMBER), visible=False, elem_classes="number")
             self.view = component("volume", self._value(None))
             self.table = gr.HTML("", padding=False)
             with gr.Row(elem_classes="files", visible=False) as self.files:
@@ -70,67 +73,86 @@ class VolumeRoom(Room):
                     ["A"], value="A", label=self._say(words.WHICH), visible=False, elem_classes="method"
                 )
                 self.made = {id: Download(f"volume-{id}", self._say(title)) for id, title in words.FILES.items()}
-                several = {"file_count": "multiple", "visible": Limits.from_environment().files > 1}
-                self.seg = Download("volume-seg", gr.UploadButton(self._say(words.SEG), size="sm", **several))
+                series = {"file_count": self._count, "visible": self.several}
+                self.seg = Download("volume-seg", gr.UploadButton(self._say(words.SEG), size="sm", **series))
+            self.saved = gr.HTML("", padding=False)
 
     def connect(self, page: "Page") -> None:
         """What takes long has lanes of its own, so that nobody's pictures wait for it."""
         lane, quick = {**page.slow, **LANE}, {**page.slow, "concurrency_id": "quick"}
         reading = {**page.slow, **READING}
-        shown = [self.line, self.view, self.table, self.files, self.which, self.start, self.halt]
+        shown = [self.line, self.refused, self.number, self.view, self.table, self.files, self.which, self.saved]
+        shown += [self.start, self.halt]
         self.upload.upload(self._upload, [self.desk, self.upload], shown, **lane)
         self.sample.click(self._sample, self.desk, shown, **lane)
+        self.number.input(self._choose, [self.desk, self.number], shown, **lane)
         self.start.click(self._segment, [self.desk, page.bench, self.network, self.views], shown, **reading)
         self.halt.click(self._stop, self.desk, self.halt, **quick)
         self.view.input(self._correct, self.desk, shown, **lane)
         report = partial(page_of, language=self.language)
         makers = {"nifti": mask_file, "pngs": slices, "csv": numbers, "report": report}
         for id, download in self.made.items():
-            download.connect(makers[id], [self.desk, self.which], self.line, self.language, lane)
-        self.seg.connect(segmentation, [self.desk, self.which, self.seg.button], self.line, self.language, lane)
+            download.connect(makers[id], [self.desk, self.which], self.saved, self.language, lane)
+        self.seg.connect(segmentation, [self.desk, self.which, self.seg.button], self.saved, self.language, lane)
 
     def _sample(self, desk: Desk) -> Iterator[Updates]:
         yield from self._opening(desk, of_example)
 
-    def _upload(self, desk: Desk, paths: list[str]) -> Iterator[Updates]:
-        yield from self._opening(desk, partial(of_upload, paths))
+    def _upload(self, desk: Desk, paths: list[str] | str) -> Iterator[Updates]:
+        yield from self._opening(desk, partial(of_upload, [paths] if isinstance(paths, str) else paths))
+
+    def _choose(self, desk: Desk, number: int) -> Iterator[Updates]:
+        """Another volume of the same file."""
+        yield from self._opening(desk, lambda: desk.open.other(number))
 
     def _opening(self, desk: Desk, make: Callable[[], Study]) -> Iterator[Updates]:
         """Another volume; what is wrong with it is said, and the old one stays."""
-        yield {self.line: panels.line(words.READING, self.language)}
+        yield {self.line: panels.line(words.READING, self.language), self.refused: ""}
         try:
             study = make()
             desk.take(study)
             yield self._laid(study)
         except PlaygroundError as error:
-            yield {self.line: panels.message(error.text, self.language)}
+            yield {self.line: self._told(desk.study), **self._refusal(error.text)}
 
     def _segment(self, desk: Desk, bench: "Bench", network: str, views: bool) -> Iterator[Updates]:
-        """Every design of the bench reads the volume, slice by slice; the last words are the masks."""
-        desk.stopped, study, answers = False, desk.study, {}
+        """The designs of the bench read the volume; what a hand has corrected goes only at the second asking."""
+        if not desk.may_replace():
+            yield self._refusal(words.REPLACES)
+            return
+        desk.stopped, study = False, desk.study
+        yield {self.refused: ""}
         try:
-            study = desk.open
-            task, dims = network.split()
-            designs = [replace(design, dims=int(dims)) for design in bench.designs]
-            weights = equal_weights(task, designs)
-            for name, design in zip("AB", designs, strict=False):
-                model = trained(task, design, weights)
-                if model is None:
-                    untrained = panels.untrained(task)
-                    raise PlaygroundError(untrained.en, untrained.zh)
-                for final, told in stream(partial(_answer, study, model, views), partial(_go_on, desk)):
-                    if final:
-                        answers[name] = told
-                    else:
-                        yield self._busy(name, *told)
+            study, task = desk.open, network.split()[0]
+            answers = yield from self._read(desk, study, bench, network, views)
             yield {self.line: panels.line(words.MEASURING, self.language)}
-            desk.study = study.read_by(task, answers)
-            yield self._laid(desk.study)
+            read = study.read_by(task, answers)
+            if desk.lay(read):  # else another volume was opened meanwhile, and is spoken of
+                yield self._laid(read)
         except Superseded:
-            if desk.study is study:  # else another volume was opened meanwhile, and is spoken of
+            if study and desk.study and desk.study.id == study.id:
                 yield {self.line: panels.line(words.STOPPED, self.language), **self._buttons(study)}
         except PlaygroundError as error:
-            yield {self.line: panels.message(error.text, self.language), **self._buttons(desk.study)}
+            yield {self.line: self._told(desk.study), **self._refusal(error.text), **self._buttons(desk.study)}
+
+    def _read(
+        self, desk: Desk, study: Study, bench: "Bench", network: str, views: bool
+    ) -> Generator[Updates, None, dict[str, Answer]]:
+        """What every design says of the volume; on the way, how far it is."""
+        task, dims = network.split()
+        designs, answers = [replace(design, dims=int(dims)) for design in bench.designs], {}
+        weights = equal_weights(task, designs)
+        for name, design in zip("AB", designs, strict=False):
+            model = trained(task, design, weights)
+            if model is None:
+                untrained = panels.untrained(task)
+                raise PlaygroundError(untrained.en, untrained.zh)
+            for final, told in stream(partial(_answer, study, model, views), partial(_go_on, desk)):
+                if final:
+                    answers[name] = told
+                else:
+                    yield self._busy(name, *told)
+        return answers
 
     def _busy(self, name: str, done: int, slices: int) -> Updates:
         said = words.PROGRESS.format(name=name, done=done, slices=slices)
@@ -149,16 +171,24 @@ class VolumeRoom(Room):
             study, name, mask = desk.open, sent.get("design"), sent.get("mask")
             known = (sent.get("volume"), sent.get("run")) == (study.id, study.run)
             if known and isinstance(name, str) and name in study.readings and isinstance(mask, str):
-                desk.study = study.corrected(name, mask)
-                yield {self.table: tables(desk.study, self.language), self.line: self._told(desk.study)}
+                changed = study.corrected(name, mask)
+                if desk.lay(changed):
+                    yield {self.table: tables(changed, self.language), self.refused: ""}
         except PlaygroundError as error:
-            yield {self.line: panels.message(error.text, self.language)}
+            yield self._refusal(error.text)
 
     def _laid(self, study: Study) -> Updates:
         """A volume with what there is of it."""
         names = [*study.readings]
         return {
             self.line: self._told(study),
+            self.refused: "",
+            self.saved: "",
+            self.number: gr.Dropdown(
+                [(f"{one + 1} / {study.volume.volumes}", one) for one in range(study.volume.volumes)],
+                value=study.volume.number,
+                visible=study.volume.volumes > 1,
+            ),
             self.view: self._value(study),
             self.table: tables(study, self.language),
             self.files: gr.Row(visible=bool(names)),
@@ -169,8 +199,17 @@ class VolumeRoom(Room):
     def _buttons(self, study: Study | None) -> Updates:
         return {self.start: gr.Button(interactive=study is not None), self.halt: gr.Button(interactive=False)}
 
-    def _told(self, study: Study) -> str:
-        """The volume's size, and what is to be known of it and of its masks."""
+    def _refusal(self, text: Text) -> Updates:
+        return {self.refused: panels.message(text, self.language)}
+
+    @property
+    def _count(self) -> Literal["single", "multiple"]:
+        return "multiple" if self.several else "single"
+
+    def _told(self, study: Study | None) -> str:
+        """The volume's size, and what is to be known of it and of its masks; without one, what to do."""
+        if study is None:
+            return panels.line(words.IDLE if self.several else words.IDLE_PUBLIC, self.language)
         volume, answers = study.volume, [one.answer for one in study.readings.values()]
         notes = [note for one in answers for note in one.found.notes]
         text = words.SIZE if volume.spaced else words.UNSIZED
