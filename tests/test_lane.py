@@ -13,8 +13,10 @@ from unet_playground import Design, Picture, load_model, segment
 from unet_playground.analysis import Target, analyses
 from unet_playground.analysis.base import look
 from unet_playground.analysis.watch import Watch, stream
+from unet_playground.images.volumes import Volume
 from unet_playground.inference import prepare
 from unet_playground.lane import Lane, urgent
+from unet_playground.volumes.segmenting import VolumeSegmentation, segment_volume
 
 
 @contextmanager
@@ -149,3 +151,14 @@ def test_a_stream_that_nobody_asks_leaves_the_lane_to_others():
     assert next(results) == (False, "coarse")
     assert segment(picture, model).mask.shape == (64, 64)  # would wait for ever
     assert list(results) == [(True, "final")]
+
+
+def test_a_volume_is_read_in_turns_of_its_own_by_who_has_one():
+    """Its passes are computed in another thread than that which asks for them and is told how far they are."""
+    volume, model = Volume(np.zeros((24, 24, 3), np.float32), np.eye(4)), load_model("hippocampus", Design(), "shared")
+
+    def compute(watch: Watch) -> VolumeSegmentation:
+        return segment_volume(volume, model, progress=lambda *_: watch.between())
+
+    [(final, found)] = stream(compute)
+    assert final and found.mask.shape == (24, 24, 3)

@@ -5,7 +5,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.app import ROOT, chromium, started
-from tests.browser.test_volume import SOFTWARE, example, segment
+from tests.browser.test_volume import SOFTWARE
+from tests.browser.volumes import example, segment
 
 OUT = ROOT / "docs" / "screenshots"
 DESIGN = "skip=attention-gate&attention=cbam&up=deformable"

@@ -17,6 +17,7 @@ from unet_playground.errors import Text, refusal
 from unet_playground.images import Picture
 from unet_playground.images.volumes import Volume, plane
 from unet_playground.inference import pictures_a_pass, segment_together, task_of
+from unet_playground.lane import lane
 from unet_playground.limits import Limits, figure
 from unet_playground.model import Origin, UNet
 from unet_playground.tasks import Scan, tasks
@@ -279,9 +280,10 @@ class _Stopped(Exception):
 
 
 def _awaited(job: "Future[T]", told: Callable[[], object]) -> T:
-    """A job's result; while it runs the caller is told so."""
-    while wait([job], EVERY).not_done:
-        told()
+    """A job's result; while it runs, in turns of its own, the caller is told so."""
+    with lane.left():
+        while wait([job], EVERY).not_done:
+            told()
     return job.result()
 
 
