@@ -67,7 +67,7 @@ WORDS = {
 OPEN = Text("Open NIfTI, DICOM or zip", "打开 NIfTI、DICOM 或 zip")
 SAMPLE = Text("Example: a drawn trunk", "示例：绘制的躯干")
 NETWORK = Text("Network for", "网络用于")
-VIEWS = Text("several views (5 to 6 × as long)", "多视角（用时 5 至 6 倍）")
+VIEWS = Text("several views (5–6 × as long)", "多视角（用时 5 至 6 倍）")
 SEGMENT, STOP = Text("Segment", "分割"), Text("Stop", "停止")
 IDLE = Text(
     "Open a volume of your own or the example. It is read once and not kept; the present design segments it.",
