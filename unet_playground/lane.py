@@ -70,8 +70,11 @@ class Lane:
         ticket = (not _URGENT.get(), next(self._numbers))
         with self._changed:
             self._waiting.add(ticket)
-            self._changed.wait_for(lambda: self._holder is None and ticket == min(self._waiting))
-            self._waiting.remove(ticket)
+            try:
+                self._changed.wait_for(lambda: self._holder is None and ticket == min(self._waiting))
+            finally:  # who is interrupted while waiting keeps nobody waiting
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
             self._holder = threading.get_ident()
 
     def _leave(self) -> None:
