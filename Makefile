@@ -47,6 +47,7 @@ bench: .venv/dev
 	$(RUN) -m benchmarks.loading
 	$(RUN) -m benchmarks.bank
 	$(RUN) -m benchmarks.atlas
+	$(RUN) -m benchmarks.cameras
 	$(RUN) -m benchmarks.instruments
 	$(RUN) -m benchmarks.page
 	$(RUN) -m benchmarks.reading

@@ -20,6 +20,8 @@ from tests.browser.app import running
 
 WARM = 300
 """Requests before the first look at the memory: everything that is kept on purpose is there by then."""
+LOOKS = 50
+"""Requests among which the quietest look at the memory counts."""
 KEPT = 20
 """Seconds for which the store keeps a file here."""
 LINKS = ("", "skip=add", "up=bilinear", "down=none", "attention=se", "skip=nested", "block=residual")
@@ -28,7 +30,7 @@ LINKS = ("", "skip=add", "up=bilinear", "down=none", "attention=se", "skip=neste
 def main() -> None:
     """Ask, and judge."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=500)
+    parser.add_argument("--requests", type=int, default=500, help=f"after {WARM} that warm it up; at least {2 * LOOKS}")
     given = parser.parse_args()
     verdict, outcomes = Verdict(), Counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -48,6 +50,7 @@ def main() -> None:
     for what, times in sorted(outcomes.items()):
         print(f"  {what}: {times}")
     verdict.at_most("requests that ended otherwise than they should", _wrong(outcomes), 0)
+    print(f"  memory: {min(sizes) / 1e3:.0f} to {max(sizes) / 1e3:.0f} MB in single looks")
     verdict.at_most("kB of growth a request", _growth(sizes), 50)
     verdict.at_most("files that stay in the store", left, 0)
     verdict.at_most(
@@ -77,8 +80,13 @@ def _request(number: int, visitor: Visitor) -> tuple[str, Answer]:
 
 
 def _growth(sizes: list[float]) -> float:
-    """Slope of the line through all sizes: a single look says more of the last answer's arrays than of what stays."""
-    return float(np.polyfit(range(len(sizes)), sizes, 1)[0])
+    """Slope of the line through the smallest size of every fifty requests.
+
+    A single look sees mostly the last answers' arrays, 50 MB more or less; what is there even at the quietest of fifty
+    looks is what stays, and a leak raises it by as much as it raises every look.
+    """
+    least = np.reshape(sizes[: len(sizes) // LOOKS * LOOKS], (-1, LOOKS)).min(1)
+    return float(np.polyfit(range(len(least)), least, 1)[0]) / LOOKS
 
 
 def _wrong(outcomes: Counter[str]) -> int:
