@@ -143,14 +143,15 @@ def test_masks_that_come_late_never_take_the_place_of_another_volume():
 
 def test_what_a_hand_corrected_goes_only_at_the_second_asking():
     desk, volume = Desk(), _volume()
-    assert desk.may_replace()
+    assert desk.may_replace("masks")
     mask = np.zeros(volume.values.shape, np.uint8)
     origin: Any = None
     one = Reading(mask, Answer(origin, origin), Table((), True, None), edited=True)
     desk.take(Study(volume, "", readings={"A": replace(one, edited=False)}))
-    assert desk.may_replace()
+    assert desk.may_replace("masks")
     desk.take(Study(volume, "", readings={"A": one}))
-    assert [desk.may_replace() for _ in range(4)] == [False, True, False, True]
+    asked = ("masks", "masks", "masks", "file", "masks", "masks")
+    assert [desk.may_replace(by) for by in asked] == [False, True, False, False, False, True]
 
 
 def test_another_volume_of_the_same_file_is_opened_and_one_alone_is_not_held():

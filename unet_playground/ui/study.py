@@ -185,7 +185,7 @@ class Desk:
     def __init__(self) -> None:
         self.study: Study | None = None
         self.stopped = False
-        self._asked = False
+        self._asked = ""
 
     def take(self, study: Study) -> None:
         """Look at this volume instead of the one before."""
@@ -198,11 +198,12 @@ class Desk:
             while len(Desk._taken) > KEPT:
                 Desk._taken.pop(0).study = None
 
-    def may_replace(self) -> bool:
-        """Whether other readings may take the place of these: corrected ones go only at the second asking."""
-        edited, asked = self.study is not None and self.study.edited, self._asked
-        self._asked = edited and not asked
-        return asked or not edited
+    def may_replace(self, by: str) -> bool:
+        """Whether this may take the place of what lies here: corrected masks go only when it is asked for twice."""
+        edited = self.study is not None and self.study.edited
+        may = not edited or self._asked == by
+        self._asked = "" if may else by
+        return may
 
     def lay(self, study: Study) -> bool:
         """Its readings instead of those before; False where another volume was opened meanwhile."""

@@ -80,8 +80,8 @@ IDLE_PUBLIC = Text(
 )
 NUMBER = Text("Volume of the file", "文件中的体数据")
 REPLACES = Text(
-    "The new masks would replace those corrected by hand; save these below, or press Segment again.",
-    "新的掩膜将取代手动修正的掩膜；请先在下方保存，或再次按“分割”。",
+    "This would discard the masks corrected by hand; save them below, or do it once more to go on.",
+    "这将取代手动修正的掩膜；请先在下方保存，或再操作一次以继续。",
 )
 READING = Text("Reading …", "正在读取……")
 PROGRESS = Text("Design {name}: slice {done} of {slices}", "设计 {name}：第 {done}/{slices} 片")

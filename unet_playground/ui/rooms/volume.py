@@ -96,17 +96,20 @@ class VolumeRoom(Room):
         self.seg.connect(segmentation, [self.desk, self.which, self.seg.button], self.saved, self.language, lane)
 
     def _sample(self, desk: Desk) -> Iterator[Updates]:
-        yield from self._opening(desk, of_example)
+        yield from self._opening(desk, "example", of_example)
 
     def _upload(self, desk: Desk, paths: list[str] | str) -> Iterator[Updates]:
-        yield from self._opening(desk, partial(of_upload, [paths] if isinstance(paths, str) else paths))
+        yield from self._opening(desk, "file", partial(of_upload, [paths] if isinstance(paths, str) else paths))
 
     def _choose(self, desk: Desk, number: int) -> Iterator[Updates]:
         """Another volume of the same file."""
-        yield from self._opening(desk, lambda: desk.open.other(number))
+        yield from self._opening(desk, f"volume {number}", lambda: desk.open.other(number))
 
-    def _opening(self, desk: Desk, make: Callable[[], Study]) -> Iterator[Updates]:
+    def _opening(self, desk: Desk, by: str, make: Callable[[], Study]) -> Iterator[Updates]:
         """Another volume; what is wrong with it is said, and the old one stays."""
+        if not desk.may_replace(by):
+            yield {self.number: gr.Dropdown(value=desk.open.volume.number), **self._refusal(words.REPLACES)}
+            return
         yield {self.line: panels.line(words.READING, self.language), self.refused: ""}
         try:
             study = make()
@@ -117,7 +120,7 @@ class VolumeRoom(Room):
 
     def _segment(self, desk: Desk, bench: "Bench", network: str, views: bool) -> Iterator[Updates]:
         """The designs of the bench read the volume; what a hand has corrected goes only at the second asking."""
-        if not desk.may_replace():
+        if not desk.may_replace("masks"):
             yield self._refusal(words.REPLACES)
             return
         desk.stopped, study = False, desk.study
