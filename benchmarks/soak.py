@@ -18,7 +18,7 @@ from benchmarks.crowd import Answer, Visitor, Watched, cells, png
 from benchmarks.measure import Verdict
 from tests.browser.app import running
 
-WARM = 300
+WARM = 500
 """Requests before the first look at the memory: everything that is kept on purpose is there by then."""
 LOOKS = 50
 """Requests among which the quietest look at the memory counts."""
