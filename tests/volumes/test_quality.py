@@ -54,18 +54,14 @@ def chest(side: int = 512) -> NDArray[np.uint8]:
     return np.rint(255 * np.clip(image + noise, 0, 1)).astype(np.uint8)
 
 
-TELLING = ("nuclei", "vessels", "liver")
-"""Slices of hippocampi are so small, coarse and varied that noise and radiographs are no stranger than they are."""
-
-
-@pytest.mark.parametrize("task", TELLING)
+@pytest.mark.parametrize("task", tasks)
 def test_a_chest_radiograph_is_flagged(task: str):
     said = unusual(Picture.from_array(chest()), load_model(task, SMALL))
     assert said is not None
     assert "unlike" in said.en and tasks[task].title.en in said.en and tasks[task].title.zh in said.zh
 
 
-@pytest.mark.parametrize("task", TELLING)
+@pytest.mark.parametrize("task", tasks)
 def test_noise_is_flagged(task: str):
     noise = Picture.from_array(np.random.default_rng(0).integers(0, 256, (256, 256), dtype=np.uint8))
     assert unusual(noise, load_model(task, SMALL)) is not None
@@ -106,19 +102,19 @@ def test_a_ct_is_usual_for_the_liver_and_noise_is_not(data: Path):
 
 
 def cloud(n: int, seed: int) -> NDArray[np.float32]:
-    """Points along two directions of twelve, with a little noise."""
-    rng = np.random.default_rng(seed)
-    plane = np.random.default_rng(99).normal(size=(2, 12))
-    return (rng.normal(size=(n, 2)) @ plane + rng.normal(0, 0.05, (n, 12))).astype(np.float32)
+    """Features of two kinds, each around a middle of its own."""
+    noise = np.random.default_rng(seed).normal(size=(n, 2, 6))
+    return (noise + [[[5], [-5]]]).astype(np.float32)
 
 
 @pytest.mark.parametrize("held_out", [60, 5])
-def test_what_leaves_the_usual_directions_or_goes_too_far_is_unusual(held_out: int):
+@pytest.mark.parametrize("kind", [0, 1])
+def test_what_is_far_from_every_training_image_in_one_kind_of_features_is_unusual(held_out: int, kind: int):
     usual = fit(cloud(80, 1), cloud(held_out, 2), "")
     assert (usual.distance(cloud(400, 3)) > 1).mean() < 0.08
-    beyond = cloud(20, 4) + np.eye(12, dtype=np.float32)[3] * 3
+    beyond = cloud(20, 4)
+    beyond[:, kind] += 4
     assert (usual.distance(beyond) > 1).all()
-    assert (usual.distance(8 * cloud(20, 5)) > 1).mean() > 0.7
 
 
 def test_nothing_is_said_where_nothing_is_known(checkpoints: Path):
@@ -145,7 +141,7 @@ def test_the_command_learns_from_a_folder_of_images(tmp_path: Path, checkpoints:
         assert main(["usual", "--task", "nuclei", "--data", str(root), "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
         assert set(told["flagged"]) == {"train", "validation", "test", "hippocampus"}
-        assert told["bytes"] == (checkpoints / "nuclei/usual.safetensors").stat().st_size < 100_000
+        assert told["bytes"] == (checkpoints / "nuclei/usual.safetensors").stat().st_size < 500_000
         flagged, count = told["flagged"]["train"]
         assert flagged < count / 4
         # The network is untrained here, and still an even image is none of these scenes.
