@@ -213,10 +213,20 @@ def test_a_coloured_upload_is_taken_by_a_task_of_one_channel_and_removed(tmp_pat
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (31, 40, 3), dtype=np.uint8))
     scene = Scene.of_upload("hippocampus", str(path))
     assert not path.exists()
-    assert scene.source is None
+    assert scene.source is None and scene.warning is None  # nothing is known of these weights
     model = model_for(scene, DESIGN)
     assert model is not None
     assert segment(scene.picture, model).mask.shape == (31, 40)
+
+
+@pytest.mark.parametrize("task", ["nuclei", "vessels", "liver", "hippocampus"])
+def test_an_upload_unlike_the_training_images_is_warned_of_and_others_are_not(tmp_path: Path, task: str):
+    path = tmp_path / "upload.png"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (200, 240), dtype=np.uint8))
+    warning = Scene.of_upload(task, str(path)).warning
+    assert warning is not None and "unlike" in warning.en and tasks[task].title.zh in warning.zh
+    path.write_bytes(example("liver", "lower").image.read_bytes())
+    assert (Scene.of_upload(task, str(path)).warning is None) == (task == "liver")
 
 
 def test_a_visitors_mask_is_the_truth_from_then_on_and_its_file_is_removed(tmp_path: Path):

@@ -29,6 +29,7 @@ from unet_playground.receptive_field import receptive_field, sides_of
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Sample, read
+from unet_playground.volumes.quality import unusual
 
 _WIDTH = 39
 ENVIRONMENT = "\n".join(
@@ -138,16 +139,17 @@ def segment(given: argparse.Namespace) -> None:
     write(Path(given.out), encode_mask(result.mask))
     if given.probability:
         save(Path(given.probability), result.probability)
-    labels = tasks[given.task].make.labels
+    labels, warning = tasks[given.task].make.labels, unusual(picture, given.task)
     answer = {
         **model_facts(given, model),
         "classes": [label.title.en for label in labels],
         "pixels": {label.title.en: int((result.mask == number).sum()) for number, label in enumerate(labels)},
-        "notes": [note.en for note in picture.notes],
+        "notes": [note.en for note in (*picture.notes, *result.notes, *filter(None, [warning]))],
         "seconds": round(seconds, 4),
     }
     shares = ", ".join(f"{name} {pixels / result.mask.size:.1%}" for name, pixels in answer["pixels"].items())
-    tell(given, answer, f"{given.out}: {shares} ({model.origin.weights} weights, {seconds:.2f} s)")  # type: ignore[union-attr]
+    words = f"{given.out}: {shares} ({model.origin.weights} weights, {seconds:.2f} s)"  # type: ignore[union-attr]
+    tell(given, answer, " ".join([words, *answer["notes"]]))
 
 
 def explain(given: argparse.Namespace) -> None:

@@ -12,33 +12,50 @@ from unet_playground.commands.shared import tell
 from unet_playground.errors import MissingData
 from unet_playground.images import Picture, read_image
 from unet_playground.images.volumes import is_volume, plane, read_volume
+from unet_playground.inference import prepare
+from unet_playground.model import UNet
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Sample, data_root, split
-from unet_playground.volumes.usual import features_of, fit, keep, reference
+from unet_playground.volumes.usual import SMALLEST, crop, features_of, fit, keep, reference
 
 MOST, OTHERS = 300, 24
 """Images of a part of a task's own data, and of another task's, that are looked at."""
+
+Views = tuple[NDArray[np.float32], NDArray[np.integer]]
 
 
 def usual(given: argparse.Namespace) -> None:
     """Learn what a task's training images look like, and count false alarms and other tasks' images that are found."""
     network, root = reference(given.task), data_root(given.data)
-    made = tasks[given.task].make()
 
-    def look(task: str, samples: Sequence[Sample], most: int) -> NDArray[np.float32]:
-        return np.stack([features_of(made.prepare(one), network) for one in _pictures(task, samples, most)])
+    def look(task: str, samples: Sequence[Sample], most: int = MOST, crops: int = 1) -> Views:
+        return _views(_pictures(task, samples, most), network, crops)
 
-    parts = {part: look(given.task, samples, MOST) for part, samples in split(given.task, root).items()}
-    learned = fit(parts["train"], parts["validation"], network.origin.sha256 if network.origin else "")
+    own = split(given.task, root)
+    parts = {"train": look(given.task, own["train"], crops=max(1, MOST // len(own["train"])))}
+    parts |= {part: look(given.task, own[part]) for part in ("validation", "test")}
+    weights = network.origin.sha256 if network.origin else ""
+    learned = fit(*parts["train"], parts["validation"][0], weights)
     size = keep(learned, given.task)
-    shares = {part: learned.distance(features) for part, features in parts.items()}
     for other in tasks:
         if other != given.task:
             with suppress(MissingData):  # not everybody has all data sets
-                shares[other] = learned.distance(look(other, split(other, root)["test"], OTHERS))
+                parts[other] = look(other, split(other, root)["test"], OTHERS)
+    shares = {name: learned.distance(features) for name, (features, _) in parts.items()}
     counts = {name: (int((far > 1).sum()), len(far)) for name, far in shares.items()}
     words = ", ".join(f"{flagged} of {count} {name}" for name, (flagged, count) in counts.items())
-    tell(given, {"task": given.task, "bytes": size, "flagged": counts}, f"unusual are {words} images; {size} B")
+    tell(given, {"task": given.task, "bytes": size, "flagged": counts}, f"unusual are {words} views; {size} B")
+
+
+def _views(pictures: Sequence[Picture], network: UNet, crops: int) -> Views:
+    """Features of whole pictures and of so many parts of each, as far as they have parts; and whose they are."""
+    rng, features, owners = np.random.default_rng(0), [], []
+    for number, picture in enumerate(pictures):
+        image = prepare(picture, network)[0]
+        parts = [crop(image, rng) for _ in range(crops if max(image.shape[1:]) > SMALLEST else 0)]
+        features += [features_of(view, network) for view in (image, *parts)]
+        owners += [number] * (1 + len(parts))
+    return np.stack(features), np.array(owners)
 
 
 def _pictures(task: str, samples: Sequence[Sample], most: int) -> list[Picture]:

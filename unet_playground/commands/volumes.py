@@ -10,6 +10,7 @@ from unet_playground.images.volumes import Volume, open_volume
 from unet_playground.inference import load_model
 from unet_playground.tasks import tasks
 from unet_playground.volumes.measuring import measure, to_csv
+from unet_playground.volumes.quality import unusual_volume
 from unet_playground.volumes.segmenting import VolumeSegmentation, made_by, segment_volume
 from unet_playground.volumes.writing import to_dicom_seg, to_nifti, to_pngs
 
@@ -53,7 +54,7 @@ def segment(given: argparse.Namespace) -> None:
 
         found = segment_volume(volume, model, progress=progress)
     seconds = time.perf_counter() - started
-    labels, name = tasks[given.task].make.labels, given.out.lower()
+    labels, name, warning = tasks[given.task].make.labels, given.out.lower(), unusual_volume(volume, found, model)
     content = next(kind for end, kind in KINDS.items() if name.endswith(end))(found, volume, given)
     write(Path(given.out), content)
     if given.measurements:
@@ -63,8 +64,9 @@ def segment(given: argparse.Namespace) -> None:
         **model_facts(given, model),
         "classes": [label.title.en for label in labels],
         "voxels": voxels,
-        "notes": [note.en for note in (*volume.notes, *found.notes)],
+        "notes": [note.en for note in (*volume.notes, *found.notes, *filter(None, [warning]))],
         "seconds": round(seconds, 4),
     }
     shares = ", ".join(f"{name} {count / found.mask.size:.1%}" for name, count in voxels.items())
-    tell(given, answer, f"{given.out}: {shares} ({found.origin.weights} weights, {seconds:.2f} s)")
+    words = f"{given.out}: {shares} ({found.origin.weights} weights, {seconds:.2f} s)"
+    tell(given, answer, " ".join([words, *answer["notes"]]))

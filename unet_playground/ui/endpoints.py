@@ -31,6 +31,7 @@ from unet_playground.tasks import tasks
 from unet_playground.ui.ending import Attended
 from unet_playground.ui.scene import LARGEST_EXPLAINED, models
 from unet_playground.ui.zero import device_here, on_gpu
+from unet_playground.volumes.quality import unusual
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,7 +89,8 @@ def segment(file: str | None, task: str, design: str, weights: str) -> tuple[str
     labels = tasks[task].make.labels
     facts["classes"] = [one.title.en for one in labels]
     facts["pixels"] = {one.title.en: int((result.mask == number).sum()) for number, one in enumerate(labels)}
-    facts["notes"] = [note.en for note in (*picture.notes, *result.notes)]
+    warning = unusual(picture, tasks[task].id)
+    facts["notes"] = [note.en for note in (*picture.notes, *result.notes, *filter(None, [warning]))]
     return _cached(encode_mask(result.mask), "mask.png"), facts
 
 

@@ -236,6 +236,7 @@ class Page(Furnished):
         if scene is not seen:
             first[self.tools] = toolbar(scene, scene.labels, language)
             first[self.about] = panels.about(scene.told, scene.source, language)
+            first[self.about] += panels.message(scene.warning, language)
         yield first
         yield self._predicted(bench, scene)
         yield {**self._glimpsed(bench, scene), self.asked: number}

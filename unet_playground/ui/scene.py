@@ -27,6 +27,7 @@ from unet_playground.registry import Entry
 from unet_playground.tasks import Label, tasks
 from unet_playground.training.metrics import Truth, dice
 from unet_playground.ui import texts
+from unet_playground.volumes.quality import unusual
 from unet_playground.weights import stores
 
 AUTO = "auto"
@@ -50,6 +51,7 @@ class Scene:
         picture: The image.
         about: One line on it.
         source: Where it comes from; None for a visitor's own.
+        warning: Why masks of a visitor's own may mean nothing.
         truth: True classes (h, w) where known.
         judged: Whether a visitor gave the truth.
         point: (row, column) that was clicked; None asks about the whole class.
@@ -63,6 +65,7 @@ class Scene:
     picture: Picture
     about: Text
     source: Text | None = None
+    warning: Text | None = None
     truth: NDArray[np.uint8] | None = None
     judged: bool = False
     point: tuple[int, int] | None = None
@@ -81,7 +84,7 @@ class Scene:
             texts.SHIPPED.zh.format(title=shipped.title.zh, **size),
         )
         truth = shipped.truth(len(tasks[shipped.task].make.labels))
-        return cls(shipped.task, picture, about, shipped.source, truth)
+        return cls(shipped.task, picture, about, shipped.source, truth=truth)
 
     @classmethod
     def of_upload(cls, task: str, path: str) -> "Scene":
@@ -95,7 +98,7 @@ class Scene:
             texts.UPLOADED.en.format(notes=" ".join(note.en for note in picture.notes), **size),
             texts.UPLOADED.zh.format(notes="".join(note.zh for note in picture.notes), **size),
         )
-        return cls(task, picture, about)
+        return cls(task, picture, about, warning=unusual(picture, task))
 
     def judged_by(self, path: str) -> "Scene":
         """The same image with a visitor's own mask as the truth; the file is read once and removed.

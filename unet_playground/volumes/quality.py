@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from unet_playground.errors import Text
 from unet_playground.images import Picture
 from unet_playground.images.volumes import Volume
+from unet_playground.inference import prepare
+from unet_playground.lane import lane
 from unet_playground.model import UNet
 from unet_playground.tasks import tasks
 from unet_playground.volumes.segmenting import VolumeSegmentation, slices_as_pictures
@@ -42,18 +44,13 @@ def distance(pictures: Sequence[Picture], task: str) -> NDArray[np.float64] | No
     if known is None or not pictures:
         return None
     usual, network = known
-    made = tasks[task].make()
-    return usual.distance(np.stack([features_of(made.prepare(picture), network) for picture in pictures]))
+    with lane.turn():
+        return usual.distance(np.stack([features_of(prepare(picture, network)[0], network) for picture in pictures]))
 
 
-def unusual(picture: Picture, model: UNet) -> Text | None:
-    """A warning where a picture is unlike those that the model's task was trained on; None where it is not.
-
-    Args:
-        picture: As `read_image` gives it.
-        model: Of any design; it is always the classic's features that are compared.
-    """
-    return _warning([picture], model, Text("image", "图像"))
+def unusual(picture: Picture, task: str) -> Text | None:
+    """A warning where a picture, as `read_image` gives it, is unlike those that a task was trained on; else None."""
+    return _warning([picture], task, Text("image", "图像"))
 
 
 def unusual_volume(volume: Volume, found: VolumeSegmentation, model: UNet) -> Text | None:
@@ -61,15 +58,15 @@ def unusual_volume(volume: Volume, found: VolumeSegmentation, model: UNet) -> Te
 
     Compared are slices in which something was found; where nothing was, slices from everywhere.
     """
-    return _warning(slices_as_pictures(volume, found, model, LOOKED_AT), model, Text("volume", "体数据"))
+    task = model.origin.task if model.origin else ""
+    return _warning(slices_as_pictures(volume, found, model, LOOKED_AT), task, Text("volume", "体数据"))
 
 
-def _warning(pictures: Sequence[Picture], model: UNet, what: Text) -> Text | None:
-    id = model.origin.task if model.origin else ""
-    far = distance(pictures, id)
+def _warning(pictures: Sequence[Picture], task: str, what: Text) -> Text | None:
+    far = distance(pictures, task)
     if far is None or (middle := float(np.median(far))) <= 1:
         return None
-    title = tasks[id].title
+    title = tasks[task].title
     return Text(
         _UNLIKE.en.format(what=what.en, task=title.en, times=middle),
         _UNLIKE.zh.format(what=what.zh, task=title.zh, times=middle),
