@@ -44,8 +44,9 @@ def distance(pictures: Sequence[Picture], task: str) -> NDArray[np.float64] | No
     if known is None or not pictures:
         return None
     usual, network = known
+    images = [prepare(picture, network)[0] for picture in pictures]
     with lane.turn():
-        return usual.distance(np.stack([features_of(prepare(picture, network)[0], network) for picture in pictures]))
+        return usual.distance(np.stack([features_of(image, network) for image in images]))
 
 
 def unusual(picture: Picture, task: str) -> Text | None:
