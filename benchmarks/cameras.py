@@ -10,6 +10,7 @@ holds on a real one only photographs of one can tell.
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,7 +31,7 @@ LIT = 0.1
 PRETENDED = 0.6
 """Pixels along a side that the pretended camera has of those of the real one."""
 
-Photograph = tuple[str, NDArray[np.uint8], NDArray[np.bool_]]
+Photograph = tuple[str, NDArray[Any], NDArray[np.bool_]]
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def main() -> None:
         rescaled = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=area)
         found = segment(Picture.from_array(rescaled), model).mask
         back = cv2.resize(found, vessels.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        dices.append(score("dice", back, Truth(vessels.astype(np.uint8)), 2))
+        dices.append(score("dice", back.astype(np.uint8), Truth(vessels.astype(np.uint8)), 2))
         tqdm.write(f"  {name}: disc of {width} pixels, rescaled by {factor:.2f}, Dice {dices[-1]:.3f}")
     camera = "another camera" if given.images else "a pretended camera"
     verdict = Verdict()
@@ -60,7 +61,7 @@ def main() -> None:
     verdict.finish()
 
 
-def _lit_width(pixels: NDArray[np.uint8]) -> int:
+def _lit_width(pixels: NDArray[Any]) -> int:
     """Columns of the disc: where a row through the middle is not dark."""
     middle = np.median(pixels[len(pixels) * 2 // 5 : len(pixels) * 3 // 5].max(2), axis=0)
     lit = np.flatnonzero(middle > LIT * np.percentile(middle, 90))
