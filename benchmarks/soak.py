@@ -50,7 +50,9 @@ def main() -> None:
     for what, times in sorted(outcomes.items()):
         print(f"  {what}: {times}")
     verdict.at_most("requests that ended otherwise than they should", _wrong(outcomes), 0)
-    print(f"  memory: {min(sizes) / 1e3:.0f} to {max(sizes) / 1e3:.0f} MB in single looks")
+    line = np.polyfit(range(len(sizes)), sizes, 1)[0]
+    looks = f"{min(sizes) / 1e3:.0f} to {max(sizes) / 1e3:.0f} MB"
+    print(f"  single looks: {looks}; line through all: {line:.1f} kB a request")
     verdict.at_most("kB of growth a request", _growth(sizes), 50)
     verdict.at_most("files that stay in the store", left, 0)
     verdict.at_most(

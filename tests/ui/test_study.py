@@ -152,6 +152,8 @@ def test_what_a_hand_corrected_goes_only_at_the_second_asking():
     desk.take(Study(volume, "", readings={"A": one}))
     asked = ("masks", "masks", "masks", "file", "masks", "masks")
     assert [desk.may_replace(by) for by in asked] == [False, True, False, False, False, True]
+    assert not desk.may_replace("file") and desk.lay(desk.open)
+    assert not desk.may_replace("file")  # the masks have changed since
 
 
 def test_another_volume_of_the_same_file_is_opened_and_one_alone_is_not_held():

@@ -210,6 +210,7 @@ class Desk:
         with Desk._lock:
             same = self.study is not None and self.study.id == study.id
             self.study = study if same else self.study
+            self._asked = "" if same else self._asked  # what was asked before concerned other masks
         return same
 
     def leave(self) -> None:
