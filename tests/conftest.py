@@ -43,8 +43,8 @@ def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def install(checkpoints: Path) -> Callable[..., Card]:
     """Write a network as the trained weights of its design, and give the card."""
 
-    def put(network: UNet, name: str = "solo", shared: bool = False) -> Card:
-        card = Card(task="nuclei", design=network.design.to_json(), shared=shared)
+    def put(network: UNet, name: str = "solo", shared: bool = False, only: tuple[str, ...] = ()) -> Card:
+        card = Card(task="nuclei", design=network.design.to_json(), shared=shared, only=only)
         return write(checkpoints / "nuclei" / name, network.state_dict(), card)
 
     return put

@@ -243,6 +243,12 @@ REFUSED = [
     ),
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--epochs", "nan", "--data", "{tmp}/data"], "epochs"),
     (["train", "--task", "brains", "--out", "{tmp}/run", "--data", "{tmp}"], "Unknown"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--every", "0"], "--every 0 is too small"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--seed", "-1"], "--seed -1 is too small"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--rate", "nan"], "--rate is a number above 0"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--weights", "solo"], "--weights"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--only", "skip", "--data", "{tmp}/data"], "belong to --bank"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--bank", "--only", "sky"], "--only"),
 ]
 
 

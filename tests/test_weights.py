@@ -112,6 +112,23 @@ def test_solo_weights_come_before_shared_ones(install: Callable[..., Card]):
     assert [store.card.shared for store in stores("nuclei")] == [False, True]
 
 
+def test_of_two_banks_the_one_of_fewer_designs_serves_what_it_can(install: Callable[..., Card]):
+    every = install(UNet(DESIGN), "bank", shared=True)
+    design = DESIGN.replace(skip="none")
+    some = install(UNet(design), "bank-of-some", shared=True, only=("skip",))
+    other = install(UNet(design.replace(up="bilinear")), "another-bank", shared=True, only=("skip", "up"))
+    found = {one: load_model("nuclei", one, "shared").origin for one in (DESIGN, design, design.replace(up="bilinear"))}
+    assert [origin and origin.sha256 for origin in found.values()] == [every.sha256, some.sha256, other.sha256]
+
+
+@pytest.mark.parametrize("only", [["skips"], ["task"], [7]], ids=str)
+def test_a_card_with_unknown_slots_is_refused(only: list[object], install: Callable[..., Card], checkpoints: Path):
+    install(UNet(DESIGN), "bank", shared=True)
+    path = checkpoints / "nuclei" / "bank" / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "only": only}))
+    _assert_refused()
+
+
 @pytest.mark.parametrize(
     ("design", "served"),
     [

@@ -14,7 +14,7 @@ from unet_playground.atlas.table import COSTS
 from unet_playground.commands import atlas as measured
 from unet_playground.commands import data as fetching
 from unet_playground.commands import exporting, looking, quality, training
-from unet_playground.design import DEFAULTS, NUMBERS
+from unet_playground.design import DEFAULTS, NUMBERS, SLOT_IDS
 from unet_playground.errors import PlaygroundError
 from unet_playground.presets import presets
 from unet_playground.receptive_field import LOGITS
@@ -169,8 +169,18 @@ def _command(subparsers: "argparse._SubParsersAction[Parser]", run: Callable[[ar
 
 
 def _add_train(train: Parser) -> None:
-    _add_model(train)
+    train.add_argument("--task", required=True, help=f"one of {', '.join(tasks)}")
+    _add_design(train)
     train.add_argument("--bank", action="store_true", help="all designs at once, sharing weights")
+    train.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        choices=SLOT_IDS,
+        metavar="SLOT",
+        help="a slot in which all designs of the bank are like the one that is given; may be given again",
+    )
+    train.add_argument("--start", metavar="FOLDER", help="a bank of more designs, from whose weights this one starts")
     train.add_argument("--data", help="folder with the data sets (default: UNET_PLAYGROUND_DATA)")
     train.add_argument("--epochs", type=float, help="passes over the training images, instead of --steps")
     train.add_argument("--steps", type=int, help="updates (this and what follows: by default the task's recipe)")

@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from unet_playground.design import LEVELWISE, SLOT_IDS, Design
 from unet_playground.errors import PlaygroundError, Text
@@ -47,7 +47,11 @@ def cover(base: Design, strength: int = 2) -> tuple[Design, ...]:
 
 
 def draw(
-    rng: random.Random, weight: Weight = lambda entry: 1.0, base: Design | None = None, levelwise: float = 0.25
+    rng: random.Random,
+    weight: Weight = lambda entry: 1.0,
+    base: Design | None = None,
+    levelwise: float = 0.25,
+    only: Collection[str] = (),
 ) -> Design:
     """One random legal design with the depth, width and dims of `base`.
 
@@ -56,12 +60,14 @@ def draw(
         weight: How often a part is drawn relative to its siblings.
         base: The classic by default.
         levelwise: Chance that a slot which may differ by level does.
+        only: Slots in which it is like `base`.
     """
     base = base or Design()
+    drawn = [slot for slot in SLOT_IDS if slot not in only]
     while True:
-        choices = {slot: _draw_slot(rng, slot, weight, base.depth, levelwise) for slot in SLOT_IDS}
+        choices = {slot: _draw_slot(rng, slot, weight, base.depth, levelwise) for slot in drawn}
         try:
-            halfway = base.replace(down=choices.pop("down"))
+            halfway = base.replace(down=choices.pop("down", base.down))
             # A slot that this way down leaves empty is not drawn; without attention any site is the default one.
             kept = {slot: one for slot, one in choices.items() if slot == "site" or halfway.applies(slot)}
             return halfway.replace(**kept)

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from unet_playground.design import Design
+from unet_playground.design import SLOT_IDS, Design
 from unet_playground.errors import UnusableWeights
 from unet_playground.model import Origin, UNet
 from unet_playground.tasks import tasks
@@ -37,6 +37,7 @@ class Card:
         task: Id of the task.
         design: The design in JSON; for a bank, the classic of its width and depth.
         shared: Whether it is a bank (weights of all designs) or one design's own.
+        only: Slots in which all designs of a bank are like `design`; with none of them it serves every design.
         files: Name, bytes and sha256 of every file of weights.
         recipe: How it was trained.
         data: What it was trained and tested on, with licence and split hashes.
@@ -47,6 +48,7 @@ class Card:
     task: str
     design: dict[str, Any]
     shared: bool
+    only: tuple[str, ...] = ()
     files: tuple[dict[str, Any], ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
@@ -68,7 +70,7 @@ class Card:
             return own == design
         size = ("depth", "width", "dims")
         defaults = "(" not in design.to_link()
-        return defaults and all(getattr(own, name) == getattr(design, name) for name in size)
+        return defaults and all(getattr(own, name) == getattr(design, name) for name in (*size, *self.only))
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,16 @@ class WeightStore:
 
     def draw(self, network: UNet) -> UNet:
         """Give a network built without storage (device `meta`) exactly the tensors that it names."""
-        wanted = {name: parameter.shape for name, parameter in network.named_parameters()}
+        drawn = self.tensors({name: parameter.shape for name, parameter in network.named_parameters()})
+        network.load_state_dict(drawn, assign=True)
+        return network
+
+    def tensors(self, wanted: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+        """The tensors of these names and shapes, in single precision.
+
+        Raises:
+            UnusableWeights: A file is damaged, or a tensor is missing, of another shape or not finite.
+        """
         drawn: dict[str, Tensor] = {}
         for file in self.card.files:
             path = _checked(self.folder / file["name"], file["bytes"], file["sha256"])
@@ -94,8 +105,7 @@ class WeightStore:
         for name, shape in wanted.items():
             if name not in drawn or drawn[name].shape != shape or not drawn[name].isfinite().all():
                 raise _damaged(self.card.task)
-        network.load_state_dict(drawn, assign=True)
-        return network
+        return drawn
 
 
 def checkpoint_root() -> Path:
@@ -113,11 +123,11 @@ def seeded(seed: int = 0) -> Iterator[None]:
 
 
 def stores(task: str) -> Iterator[WeightStore]:
-    """Every set of weights of a task, designs trained alone first."""
+    """Every set of weights of a task: designs trained alone, then banks, those of fewer designs first."""
     found = []
     for path in sorted((checkpoint_root() / task).glob("*/card.json")):
         found.append(WeightStore(path.parent, read_card(path)))
-    return iter(sorted(found, key=lambda store: store.card.shared))
+    return iter(sorted(found, key=lambda store: (store.card.shared, -len(store.card.only))))
 
 
 def load(task: str, design: Design, weights: str = "auto") -> UNet:
@@ -186,9 +196,10 @@ def read_card(path: Path) -> Card:
     """The card of a folder of weights, checked."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        card = Card(**{**values, "files": tuple(values["files"])})
+        card = Card(**{**values, "files": tuple(values["files"]), "only": tuple(values.get("only", ()))})
         Design.from_json(card.design)
         plain = all(Path(file["name"]).name == file["name"] and file["bytes"] and file["sha256"] for file in card.files)
+        plain = plain and {*card.only} <= {*SLOT_IDS}
     except (OSError, ValueError, TypeError, KeyError):
         raise _damaged(path.parent.parent.name) from None
     if card.format not in (1, FORMAT) or not plain:

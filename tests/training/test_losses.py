@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unet_playground.training.losses import dice_and_cross_entropy, soft_dice
+from unet_playground.training.losses import dice_and_cross_entropy, losses, soft_dice
 
 
 def _slow(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
@@ -54,3 +54,14 @@ def test_it_falls_when_a_logit_moves_towards_the_truth():
     (gradient,) = torch.autograd.grad(dice_and_cross_entropy(logits, labels), logits)
     assert (gradient[0, 1][labels[0] == 1] < 0).all()
     assert (gradient[0, 1][labels[0] == 0] > 0).all()
+
+
+@pytest.mark.parametrize("sides", [(12, 10), (8, 9, 10)], ids=("image", "volume"))
+@pytest.mark.parametrize("loss", losses)
+def test_every_loss_prefers_the_truth_in_images_and_volumes(loss: str, sides: tuple[int, ...]):
+    labels = torch.zeros(1, *sides, dtype=torch.int64)
+    labels[0, 2:6, 2:6] = 1
+    right = 8 * torch.stack([1 - 2 * labels, 2 * labels - 1], 1).float()
+    values = [float(losses[loss].make(logits, labels)) for logits in (right, torch.zeros_like(right), -right)]
+    assert values == sorted(values)
+    assert values[0] < values[1] < values[2]

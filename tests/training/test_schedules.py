@@ -28,6 +28,15 @@ def test_designs_have_the_size_of_the_bank(schedule: str):
                 assert (design.depth, design.width, design.dims) == (base.depth, base.width, base.dims)
 
 
+@pytest.mark.parametrize("schedule", schedules)
+def test_designs_are_like_the_banks_own_where_it_says_so(schedule: str):
+    base = Design(skip="none", down="blur-pool")
+    designs = [one for step in range(60) for one in schedules[schedule].make(base, 0, step, ("skip", "down"))]
+    assert {(design.skip, design.down) for design in designs} == {("none", "blur-pool")}
+    assert len({design.block for design in designs}) > 1
+    assert len({design.up for design in designs}) > 1
+
+
 def test_fair_deals_every_option_as_often_as_its_share_says():
     designs = [schedules["fair"].make(Design(), 0, step)[0] for step in range(ROUND)]
     for slot in ("down", "block", "skip"):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from tests.training.scenes import cube, write_cubes, write_scenes
 from unet_playground import Design, UNet, load_model
-from unet_playground.errors import UnusableWeights
+from unet_playground.errors import PlaygroundError, UnusableWeights
 from unet_playground.parts.layers import JoinedConvolution
 from unet_playground.space import draw
 from unet_playground.tasks import tasks
@@ -75,6 +75,10 @@ def test_a_broken_off_training_ends_as_if_it_had_not_been(
     assert seen[-1] == 6 and seen == list(range(seen[0], 7))
     assert at[-1] - 2 < seen[0] <= at[-1], "at most one checkpoint interval is lost"
     assert not (tmp_path / "bank" / "resume.safetensors").exists()
+
+
+def _sha(folder: Path) -> str:
+    return read_card(folder / "card.json").sha256
 
 
 def test_another_seed_gives_other_weights(scenes: Path, finished: Path, tmp_path: Path):
@@ -144,6 +148,55 @@ def test_a_bank_starts_from_its_teachers_weights_and_says_so(scenes: Path, teach
     assert told["sha256"] == read_card(teacher / "card.json").sha256
     assert told["design"] == BASE.to_link()
     assert str(tmp_path) not in json.dumps(card.recipe)
+
+
+@pytest.fixture(scope="module")
+def branch(scenes: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a bank of the designs without skips that starts from the bank of all designs."""
+    session = _session(tmp_path_factory.mktemp("runs") / "nuclei" / "branch", scenes)
+    session.base, session.only, session.start = BASE.replace(skip="none"), ("skip",), finished
+    session.recipe = replace(RECIPE, steps=1, rate=1e-12)
+    session.run()
+    return session.out
+
+
+def test_a_bank_of_some_designs_starts_from_the_bank_of_all_and_holds_no_more_than_it_needs(
+    branch: Path, finished: Path
+):
+    own, every = (load_file(folder / "weights-0.safetensors") for folder in (branch, finished))
+    assert own.keys() < every.keys()
+    for name, tensor in own.items():
+        torch.testing.assert_close(tensor, every[name], rtol=0, atol=2e-3)
+    card = read_card(branch / "card.json")
+    assert (card.shared, card.only, card.recipe["start"]["sha256"]) == (True, ("skip",), _sha(finished))
+    rng, base = random.Random(1), Design.from_json(card.design)
+    for design in (*designs_of_bank(base, card.only), *(draw(rng, base=base, only=card.only) for _ in range(100))):
+        assert card.serves(design)
+        with torch.device("meta"):
+            assert {name for name, _ in UNet(design).named_parameters()} <= own.keys()
+    assert not card.serves(BASE)
+
+
+@pytest.mark.parametrize("wrong", ["a design", "another size", "other designs", "another task", "a bank as a teacher"])
+def test_weights_to_start_from_that_do_not_fit_are_refused(
+    wrong: str, scenes: Path, finished: Path, teacher: Path, branch: Path, tmp_path: Path
+):
+    session = _session(tmp_path / "bank", scenes)
+    session.start = teacher if wrong == "a design" else branch if wrong == "other designs" else finished
+    session.base = Design(depth=1, width=3) if wrong == "another size" else BASE
+    session.task = "hippocampus" if wrong == "another task" else "nuclei"
+    session.data = str(write_cubes(tmp_path / "data")) if wrong == "another task" else session.data
+    session.teachers = (finished,) if wrong == "a bank as a teacher" else ()
+    with pytest.raises(UnusableWeights, match="does not fit"):
+        session.run()
+    assert not (tmp_path / "bank").exists()
+
+
+def test_a_training_whose_loss_is_no_number_any_more_ends_there(scenes: Path, tmp_path: Path):
+    session = _session(tmp_path / "run", scenes, shared=False, recipe=replace(RECIPE, rate=1e30, clip=1e30))
+    with pytest.raises(PlaygroundError, match=r"no number any more at step \d; take a smaller --rate"):
+        session.run()
+    assert not (tmp_path / "run" / "card.json").exists()
 
 
 @pytest.mark.parametrize("block", ["residual", "multi-scale"])

@@ -108,7 +108,8 @@ def _measure(given: argparse.Namespace, task: str) -> None:
     base = Design.from_json(card.design)
     asked = [design for design in (*designs_of_claims(), *solo_designs()) if classic_of(design) == base]
     designs = atlas_designs(base, given.designs, also=asked, served=card.serves)
-    jobs = [MeasureJob(task, one, card.sha256[:DIGITS], one in asked, given.data) for one in designs]
+    banks = {one: bank_card(task, one).sha256[:DIGITS] for one in designs}
+    jobs = [MeasureJob(task, one, bank, one in asked, given.data) for one, bank in banks.items()]
     with _bar("design") as progress:
         failures = sweep(jobs, given.workers, given.ray, given.gpus, progress)
     _raise(failures, len(jobs))

@@ -43,6 +43,7 @@ def train(given: argparse.Namespace) -> None:
     recipe = _recipe(given, design.dims)
     session = Session(given.task, design, given.bank, recipe, Path(given.out), given.data, given.every)
     session.teachers = tuple(Path(folder) for folder in given.teacher)
+    session.only, session.start = tuple(given.only), Path(given.start) if given.start else None
     bars: list[tqdm] = []
 
     def show(step: int, steps: int, loss: float) -> None:
@@ -78,10 +79,13 @@ def _recipe(given: argparse.Namespace, dims: int) -> Recipe:
             )
         images = len(split(given.task, data_root(given.data))["train"])
         recipe = replace(recipe, steps=math.ceil(given.epochs * images / recipe.size))
-    for name, lowest in (("steps", 1), ("size", 1), ("side", 16)):
-        if getattr(recipe, name) < lowest:
+    numbers = {**vars(recipe), "every": given.every}
+    for name, lowest in (("steps", 1), ("size", 1), ("side", 16), ("every", 1), ("seed", 0)):
+        if numbers[name] < lowest:
             raise PlaygroundError(
-                f"--{name} {getattr(recipe, name)} is too small; training needs at least {lowest}.",
-                f"--{name} {getattr(recipe, name)} 太小；训练至少需要 {lowest}。",
+                f"--{name} {numbers[name]} is too small; training needs at least {lowest}.",
+                f"--{name} {numbers[name]} 太小；训练至少需要 {lowest}。",
             )
+    if not 0 < recipe.rate <= 1:
+        raise PlaygroundError("--rate is a number above 0 and at most 1.", "--rate 应大于 0 且不超过 1。")
     return recipe

@@ -26,6 +26,7 @@ from unet_playground.training.datasets import Example
 from unet_playground.training.losses import losses
 from unet_playground.training.recipe import Recipe
 from unet_playground.training.schedules import schedules
+from unet_playground.weights import WeightStore
 
 DEEP = "deep."
 """Names of the heads at coarse levels, which exist in training only."""
@@ -40,6 +41,7 @@ class Bank:
         channels: Of the image.
         classes: Of the mask.
         shared: Whether it holds every part of every slot or just what `base` needs.
+        only: Slots in which all designs are like `base`; of these it holds no other part.
         seed: Of the initial weights.
         device: Where it is trained.
     """
@@ -52,13 +54,14 @@ class Bank:
         shared: bool,
         seed: int = 0,
         device: torch.device | None = None,
+        only: Sequence[str] = (),
     ):
-        self.base, self.channels, self.classes, self.shared = base, channels, classes, shared
+        self.base, self.channels, self.classes, self.shared, self.only = base, channels, classes, shared, only
         self.parameters: dict[str, nn.Parameter] = {}
         self._networks: dict[Design, UNet] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            for design in dict.fromkeys(designs_of_bank(base)) if shared else (base,):
+            for design in dict.fromkeys(designs_of_bank(base, only)) if shared else (base,):
                 self._add_missing(design)
         for parameter in self.parameters.values():
             parameter.data = parameter.data.to(device or "cpu")
@@ -76,6 +79,13 @@ class Bank:
         for level, width in enumerate(design.widths[1:], start=1):
             head = torch.randn(self.classes, width) / math.sqrt(width)
             self.parameters.setdefault(deep_head(design, level), nn.Parameter(head))
+
+    def branch_from(self, store: WeightStore) -> None:
+        """Take over what another bank has learned for the same designs."""
+        names = [name for name in self.parameters if not name.startswith(DEEP)]
+        for name, tensor in store.tensors({name: self.parameters[name].shape for name in names}).items():
+            self.parameters[name].data.copy_(tensor)
+            self.average[name].copy_(tensor)
 
     def start_from(self, network: UNet) -> None:
         """Take a trained network's weights as the initial ones; other kinds of block begin as its plain ones."""
@@ -262,7 +272,7 @@ class Trainer:
         images = images.to(self.device, memory_format=layout, non_blocking=True)
         designs = [self.bank.base]
         if self.bank.shared:
-            designs = schedules[recipe.schedule].make(self.bank.base, recipe.seed, self.step)
+            designs = schedules[recipe.schedule].make(self.bank.base, recipe.seed, self.step, self.bank.only)
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate_at(self.step)
         labels = labels.to(self.device, non_blocking=True)
@@ -283,11 +293,11 @@ def deep_head(design: Design, level: int) -> str:
     return f"{DEEP}{level}-{design.widths[level]}"
 
 
-def designs_of_bank(base: Design) -> Iterator[Design]:
+def designs_of_bank(base: Design, only: Sequence[str] = ()) -> Iterator[Design]:
     """Designs that together name every tensor of a bank: the slots in a group see each other's widths."""
     yield base
     for slots in (("down", "block", "skip"), ("down", "skip", "attention", "site"), ("down", "up")):
-        yield from combinations(base, slots)
+        yield from combinations(base, [slot for slot in slots if slot not in only])
 
 
 def _divergence(logits: Tensor, teacher: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 losses: Catalogue[Loss] = Catalogue("loss", Text("Loss", "损失"))
 
+_POOLS = {2: F.max_pool2d, 3: F.max_pool3d}
+
 
 @losses.register(
     "dice-and-cross-entropy",
@@ -74,7 +76,7 @@ def soft_dice(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def soft_skeleton(mask: Tensor, rounds: int = 6) -> Tensor:
-    """What repeated openings take away from soft masks (n, 1, h, w): their centre lines, of the same shape.
+    """What repeated openings take away from soft masks (n, 1, *sides): their centre lines, of the same shape.
 
     Args:
         mask: Probabilities from 0 to 1.
@@ -103,8 +105,11 @@ def signed_distance(region: Tensor) -> Tensor:
 
 
 def _erode(mask: Tensor) -> Tensor:
-    return torch.minimum(-F.max_pool2d(-mask, (3, 1), 1, (1, 0)), -F.max_pool2d(-mask, (1, 3), 1, (0, 1)))
+    """The least of every value and its neighbours along the axes."""
+    dims = mask.dim() - 2
+    sides = [tuple(3 if axis == one else 1 for axis in range(dims)) for one in range(dims)]
+    return torch.stack([-_POOLS[dims](-mask, side, 1, [one // 2 for one in side]) for side in sides]).amin(0)
 
 
 def _open(mask: Tensor) -> Tensor:
-    return F.max_pool2d(_erode(mask), 3, 1, 1)
+    return _POOLS[mask.dim() - 2](_erode(mask), 3, 1, 1)

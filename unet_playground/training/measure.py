@@ -55,7 +55,7 @@ class MeasureJob:
     Args:
         task: Id of a task.
         design: What to measure.
-        sha256: First digits of the hash of the bank; a row of another bank is measured again.
+        sha256: First digits of the hash of its bank; a row of another bank is measured again.
         images: Whether the scores of single images are kept.
         data: Folder with the data sets; `UNET_PLAYGROUND_DATA` by default.
     """
@@ -75,7 +75,7 @@ class MeasureJob:
         return any(row.sha256 == self.sha256 and (bool(row.images) or not self.images) for row in rows)
 
     def run(self) -> Measured:
-        card = bank_card(self.task)
+        card = bank_card(self.task, self.design)
         measured = measure(load_model(self.task, self.design, "shared"), card.recipe.get("seed", 0), self.data)
         return measured if self.images else replace(measured, row=replace(measured.row, images={}))
 
@@ -83,14 +83,14 @@ class MeasureJob:
         put(self.task, result)
 
 
-def bank_card(task: str) -> Card:
-    """The card of a task's bank.
+def bank_card(task: str, design: Design | None = None) -> Card:
+    """The card of the bank that serves a design; by default of the one that serves every design.
 
     Raises:
-        UnusableWeights: It has none.
+        UnusableWeights: The task has none.
     """
     for store in stores(task):
-        if store.card.shared:
+        if store.card.shared and (store.card.serves(design) if design else not store.card.only):
             return store.card
     raise UnusableWeights(
         f"There is no trained bank for {task} to measure; train one with train --bank, or choose another task.",

@@ -1,7 +1,7 @@
 """In which order the designs of a bank are trained."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 
 from unet_playground.cost import cost
@@ -10,8 +10,9 @@ from unet_playground.errors import PlaygroundError, Text
 from unet_playground.registry import Catalogue, Chinese, Entry, Paper, catalogues
 from unet_playground.space import change, draw
 
-Schedule = Callable[[Design, int, int], list[Design]]
-"""Of the classic of a bank, a seed and the number of a step: the designs whose gradients make the step."""
+Schedule = Callable[[Design, int, int, Collection[str]], list[Design]]
+"""Of a bank's own design, a seed, the number of a step and the slots in which all its designs are alike: the designs
+whose gradients make the step."""
 
 schedules: Catalogue[Schedule] = Catalogue("schedule", Text("Schedule", "轮换方式"))
 
@@ -25,15 +26,13 @@ MIXED = 0.25
     zh=Chinese("公平", "每个槽位的选项洗牌后依次训练：每一轮中每个选项出现次数相同。"),
     paper=Paper("Chu et al.", 2021, "FairNAS", "arXiv:1907.01845"),
 )
-def fair(base: Design, seed: int, step: int) -> list[Design]:
+def fair(base: Design, seed: int, step: int, only: Collection[str] = ()) -> list[Design]:
     """One design a step; each slot deals its options from a shuffled deck, so all are trained equally often."""
     rng = random.Random(f"{seed}/{step}")
-    down, *others = (_dealt(slot, seed, step, base.depth, base.dims, rng) for slot in SLOT_IDS)
-    halfway = base.replace(**{SLOT_IDS[0]: down})
+    dealt = {slot: _dealt(slot, seed, step, base.depth, base.dims, rng) for slot in SLOT_IDS if slot not in only}
+    halfway = base.replace(down=dealt.pop("down", base.down))
     # Without attention any site is the default one; a slot that this way down leaves empty is not filled.
-    kept = {
-        slot: one for slot, one in zip(SLOT_IDS[1:], others, strict=True) if slot == "site" or halfway.applies(slot)
-    }
+    kept = {slot: one for slot, one in dealt.items() if slot == "site" or halfway.applies(slot)}
     return [_legal(halfway, kept, rng)]
 
 
@@ -43,9 +42,9 @@ def fair(base: Design, seed: int, step: int) -> list[Design]:
     zh=Chinese("均匀", "每一步独立随机抽取一个设计。"),
     paper=Paper("Guo et al.", 2020, "Single path one-shot", "arXiv:1904.00420"),
 )
-def uniform(base: Design, seed: int, step: int) -> list[Design]:
+def uniform(base: Design, seed: int, step: int, only: Collection[str] = ()) -> list[Design]:
     """One design a step, drawn at random."""
-    return [draw(random.Random(f"{seed}/{step}"), share, base)]
+    return [draw(random.Random(f"{seed}/{step}"), share, base, only=only)]
 
 
 @schedules.register(
@@ -54,10 +53,10 @@ def uniform(base: Design, seed: int, step: int) -> list[Design]:
     zh=Chinese("三明治", "每一步训练最便宜、最丰富与一个随机的设计。"),
     paper=Paper("Yu and Huang", 2019, "Universally slimmable networks", "arXiv:1903.05134"),
 )
-def sandwich(base: Design, seed: int, step: int) -> list[Design]:
+def sandwich(base: Design, seed: int, step: int, only: Collection[str] = ()) -> list[Design]:
     """The richest, the cheapest and a random design in every step; the richest comes first and can teach the others."""
-    cheapest, richest = _extremes(base)
-    return [richest, cheapest, *fair(base, seed, step)]
+    cheapest, richest = _extremes(base, tuple(only))
+    return [richest, cheapest, *fair(base, seed, step, only)]
 
 
 def share(entry: Entry) -> float:
@@ -92,10 +91,10 @@ def _legal(base: Design, choices: dict[str, str], rng: random.Random) -> Design:
 
 
 @lru_cache(maxsize=8)
-def _extremes(base: Design) -> tuple[Design, Design]:
+def _extremes(base: Design, only: tuple[str, ...]) -> tuple[Design, Design]:
     """Of designs that differ from `base` slot by slot, the one of fewest and the one of most multiply-adds."""
     cheapest = richest = base
-    for slot in SLOT_IDS:
+    for slot in (slot for slot in SLOT_IDS if slot not in only):
         cheapest = min(_options(cheapest, slot), key=_macs)
         richest = max(_options(richest, slot), key=_macs)
     return cheapest, richest

@@ -1,10 +1,11 @@
 """A training run on disk: resumable checkpoints while it runs, weights and card when it is done."""
 
 import json
+import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -51,6 +52,8 @@ class Session:
         checks: How often, in the second half of training, the averaged weights are scored on the validation split;
             the best are kept. 0 keeps the last.
         teachers: Folders of designs trained alone, from whose weights and features a bank starts.
+        only: Slots in which all designs of a bank are like `base`: a bank for a part of the space.
+        start: Folder of a bank that serves more designs, from whose weights this one starts.
     """
 
     task: str
@@ -62,6 +65,8 @@ class Session:
     every: int = 200
     checks: int = 5
     teachers: tuple[Path, ...] = ()
+    only: tuple[str, ...] = ()
+    start: Path | None = None
     seconds: float = field(default=0.0, init=False)
     validation: list[dict[str, float]] = field(default_factory=list, init=False)
 
@@ -77,9 +82,12 @@ class Session:
         task = tasks[self.task].make()
         self.recipe = replace(self.recipe, precision=_precision(self.recipe.precision, device))
         task.check_dims(self.base)
+        self._check_sources()
         dims = self.base.dims
         parts = split(self.task, data_root(self.data))
-        bank = Bank(self.base, task.channels, len(task.labels), self.shared, self.recipe.seed, device)
+        bank = Bank(self.base, task.channels, len(task.labels), self.shared, self.recipe.seed, device, self.only)
+        if self.start is not None:
+            bank.branch_from(WeightStore(self.start, read_card(self.start / "card.json")))
         taught = [teacher_of(self.task, folder).to(device) for folder in self.teachers]
         trainer = Trainer(bank, self.recipe, examples(self.task, parts["train"], training=True, dims=dims), taught)
         self._open_folder()
@@ -95,6 +103,27 @@ class Session:
         self._state.unlink(missing_ok=True)
         self._best.unlink(missing_ok=True)
         return card
+
+    def _check_sources(self) -> None:
+        """Refuse weights to start from that do not fit what is trained."""
+        if not self.shared and (self.teachers or self.start or self.only):
+            raise PlaygroundError(
+                "--teacher, --start and --only belong to --bank; leave them out to train one design.",
+                "--teacher、--start 与 --only 只用于 --bank；训练单个设计时请省略。",
+            )
+        wanted = Card(self.task, self.base.to_json(), True, self.only, ({},))
+        sources = [*((folder, False) for folder in self.teachers), *([(self.start, True)] if self.start else [])]
+        for folder, bank in sources:
+            card = read_card(folder / "card.json")
+            serves = {*card.only} <= {*self.only} and card.serves(self.base)
+            fits = serves if bank else wanted.serves(Design.from_json(card.design))
+            if not fits or card.shared != bank or card.task != self.task or not card.files:
+                raise UnusableWeights(
+                    f"{folder.name} does not fit: --start is a bank of the same task and size that serves all these "
+                    "designs, --teacher one of these designs trained alone.",
+                    f"{folder.name} 不适用：--start 应为同一任务、同样大小且包含所有这些设计的权重库，"
+                    "--teacher 应为其中一个单独训练的设计。",
+                )
 
     def _open_folder(self) -> None:
         try:
@@ -115,6 +144,11 @@ class Session:
             self.seconds = time.monotonic() - started
             if trainer.rank:
                 continue  # the first process tells, scores and saves for all
+            if not math.isfinite(loss):
+                raise PlaygroundError(
+                    f"The loss is no number any more at step {done}; take a smaller --rate than {self.recipe.rate}.",
+                    f"第 {done} 步时损失已不是数；请取比 {self.recipe.rate} 更小的 --rate。",
+                )
             progress(done, self.recipe.steps, mean)
             if done in due:
                 self._check(trainer, done, validation)
@@ -127,7 +161,7 @@ class Session:
 
     def _check(self, trainer: Trainer, step: int, validation: list[Example]) -> None:
         """Score the averaged weights on some validation images and keep them if they are the best so far."""
-        designs = _probe(self.base) if self.shared else [self.base]
+        designs = _probe(self.base, self.only) if self.shared else [self.base]
         unit = datasets[self.task].make.unit
         scores = [evaluate(trainer.bank.averaged(design), validation, ["dice"], unit).dice for design in designs]
         score = float(np.mean(scores))
@@ -158,13 +192,15 @@ class Session:
             task=self.task,
             design=self.base.to_json(),
             shared=self.shared,
+            only=self.only,
             recipe={
                 **asdict(self.recipe),
                 "device": _device_name(trainer.device),
                 "processes": trainer.world,
                 "threads": torch.get_num_threads(),
                 "seconds": round(self.seconds),
-                **({"teachers": self._taught_by()} if self.teachers else {}),
+                **({"start": _named(self.start)} if self.start else {}),
+                **({"teachers": [_named(folder) for folder in self.teachers]} if self.teachers else {}),
             },
             data={
                 "title": entry.title.en,
@@ -182,14 +218,6 @@ class Session:
                 "python": platform.python_version(),
             },
         )
-
-    def _taught_by(self) -> list[dict[str, object]]:
-        """Design, recipe and hash of every teacher."""
-        cards = [read_card(folder / "card.json") for folder in self.teachers]
-        return [
-            {"design": Design.from_json(card.design).to_link(), "sha256": card.sha256, "recipe": card.recipe}
-            for card in cards
-        ]
 
     @property
     def _state(self) -> Path:
@@ -251,6 +279,7 @@ class Session:
             "shared": self.shared,
             **asdict(self.recipe),
             "teachers": [str(folder) for folder in self.teachers],
+            **({"only": list(self.only), "start": str(self.start)} if self.start or self.only else {}),
         }
 
 
@@ -292,9 +321,17 @@ def _some(validation: list[Example], pixels: float = 1.5e6) -> list[Example]:
     return [example for example in validation if example.group in chosen]
 
 
-def _probe(base: Design) -> list[Design]:
-    """The designs by whose mean a bank is judged while it is trained: the classic and one change per slot."""
-    return [base, *(one for one in (change(base, skip="none"), change(base, down="none")) if isinstance(one, Design))]
+def _named(folder: Path) -> dict[str, object]:
+    """Design, hash and recipe of weights from which a training starts."""
+    card = read_card(folder / "card.json")
+    return {"design": Design.from_json(card.design).to_link(), "sha256": card.sha256, "recipe": card.recipe}
+
+
+def _probe(base: Design, only: Sequence[str] = ()) -> list[Design]:
+    """The designs by whose mean a bank is judged while it is trained: its own, and others that learn slowly."""
+    others = ({"skip": "none"}, {"down": "none"}, {"block": "dilated"})
+    changed = [change(base, **one) for one in (others if only else others[:2]) if not one.keys() & {*only}]
+    return [base, *(one for one in changed if isinstance(one, Design))]
 
 
 def teacher_of(task: str, folder: Path) -> UNet:
