@@ -362,7 +362,8 @@ function refresh() {
   send.disabled = !state.corrected.has(state.layer);
   const unsent = state.corrected.size > 0;
   pending.textContent = unsent ? words.pending : "";
-  for (const one of root.closest(".volume-room")?.querySelectorAll(".files, button.primary") ?? []) one.inert = unsent;
+  const held = ".files, .number, .controls > :not(.halt)";
+  for (const one of root.closest(".volume-room")?.querySelectorAll(held) ?? []) one.inert = unsent;
   notes.textContent = volume?.notes ?? "";
   const names = Object.keys(state.masks), alone = names.length < 2;
   const offered = [

@@ -62,6 +62,10 @@ def test_an_address_names_task_example_and_weights(page: Page) -> None:
     expect(page.locator("#cost .weights")).to_contain_text("独立权重")
     expect(page.locator("#message")).to_contain_text("colour")
     expect(page.locator("#prediction .key").first).to_contain_text("前部")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    page.locator("#switches .copy").click()
+    expect(page.locator("#switches .copy")).to_have_text("已复制")
+    expect(page.locator("#switches .copy")).to_have_text("复制链接")
 
 
 def test_tasks_switched_in_mid_run_end_in_the_last_one(page: Page) -> None:

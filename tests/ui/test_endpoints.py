@@ -71,6 +71,12 @@ def test_options_and_cost_need_no_image(client: Client):
     assert counted["parameters"] == sum(one.numel() for one in UNet(Design(skip="dense")).parameters())
 
 
+@pytest.mark.parametrize("size", [None, "256", 25.5, 0, 5000])
+def test_a_cost_of_no_possible_size_is_refused(client: Client, size: object):
+    with pytest.raises(AppError, match="a side has 1 to 4096 pixels"):
+        client.predict("skip=dense", size, api_name="/cost")
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

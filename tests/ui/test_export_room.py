@@ -75,6 +75,9 @@ def test_figures_come_as_png_and_svg(scene: Scene):
         assert members[f"{view}.png"].startswith(b"\x89PNG")
         assert b"<svg" in members[f"{view}.svg"]
     assert members["mask.png"].startswith(b"\x89PNG")
+    model, told = export.model_of(Bench(DESIGN), scene), members["about.txt"].decode()
+    assert model.origin and model.origin.sha256 in told and model.design.to_link() in told
+    assert "not for diagnosis" in told and f"method: {scene.method}" in told
 
 
 def test_the_next_choice_ends_the_figures(scene: Scene):

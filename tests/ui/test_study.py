@@ -131,6 +131,30 @@ def test_only_the_last_volumes_of_all_visitors_stay_in_memory():
     assert desks[-1].study is None
 
 
+def test_a_volume_that_nobody_asks_about_leaves_memory(monkeypatch: pytest.MonkeyPatch):
+    idle, busy = Desk(), Desk()
+    for desk in (idle, busy):
+        desk.take(Study(_volume(), ""))
+    now = study.time.monotonic()
+    monkeypatch.setattr(study.time, "monotonic", lambda: now + study.SECONDS - 1)
+    Desk.clear_idle()
+    assert idle.study and busy.open
+    monkeypatch.setattr(study.time, "monotonic", lambda: now + study.SECONDS + 1)
+    Desk.clear_idle()
+    assert idle.study is None and busy.study is not None
+    busy.leave()
+
+
+def test_what_a_hand_corrects_during_a_run_stays():
+    desk, begun = Desk(), Study(_volume(), "")
+    desk.take(begun)
+    corrected = replace(begun, run="corrected")
+    assert desk.lay(corrected)
+    assert not desk.lay(replace(begun, run="new"), before=begun) and desk.open is corrected
+    assert desk.lay(replace(begun, run="new"), before=corrected) and desk.open.run == "new"
+    desk.leave()
+
+
 def test_masks_that_come_late_never_take_the_place_of_another_volume():
     desk, late, other = Desk(), Study(_volume(), ""), Study(_volume(), "")
     desk.take(late)

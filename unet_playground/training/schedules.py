@@ -1,8 +1,9 @@
 """In which order the designs of a bank are trained."""
 
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
+from typing import Protocol
 
 from unet_playground.cost import cost
 from unet_playground.design import LEVELWISE, SLOT_IDS, Design
@@ -10,9 +11,14 @@ from unet_playground.errors import PlaygroundError, Text
 from unet_playground.registry import Catalogue, Chinese, Entry, Paper, catalogues
 from unet_playground.space import change, draw
 
-Schedule = Callable[[Design, int, int, Collection[str]], list[Design]]
-"""Of a bank's own design, a seed, the number of a step and the slots in which all its designs are alike: the designs
-whose gradients make the step."""
+
+class Schedule(Protocol):
+    """The designs whose gradients make a step of a bank's training."""
+
+    def __call__(self, base: Design, seed: int, step: int, only: Collection[str] = ()) -> list[Design]:
+        """Of the bank's own design, a seed, the step's number and the slots in which all its designs are alike."""
+        ...
+
 
 schedules: Catalogue[Schedule] = Catalogue("schedule", Text("Schedule", "轮换方式"))
 

@@ -33,6 +33,7 @@ from unet_playground.ui.memory import give_back, share_arenas
 from unet_playground.ui.page import QUICK, Page
 from unet_playground.ui.rooms import rooms
 from unet_playground.ui.store import Store
+from unet_playground.ui.study import Desk
 
 ASSETS = Path(__file__).parent.parent.parent / "assets"
 STYLE = ASSETS / "style.css"
@@ -177,7 +178,7 @@ def _store(limits: Limits) -> Store:
     """Where uploads and answers lie, swept from now on."""
     store = Store(limits.cache_bytes, limits.cache_seconds)
     os.environ["GRADIO_TEMP_DIR"] = str(store.folder)
-    store.keep_swept(give_back)
+    store.keep_swept(lambda: (Desk.clear_idle(), give_back()))
     return store
 
 
@@ -194,8 +195,12 @@ def _room_rules() -> str:
     return "".join(f'body[data-room="{id}"] #room-{id} {{ display: flex !important; }}\n' for id in rooms)
 
 
+SHARED = ("viewer.js", "shapes.js", "link.js")
+"""Scripts that more than one part of the page uses."""
+
+
 def _head() -> str:
     """What the parts of the page share. Their sheets stand here: Gradio rewrites those that it is given."""
     sheets = "".join(path.read_text("utf-8") for path in sorted(WEB.glob("*.css")))
-    scripts = "".join(f"<script>{(WEB / name).read_text('utf-8')}</script>" for name in ("viewer.js", "shapes.js"))
+    scripts = "".join(f"<script>{(WEB / name).read_text('utf-8')}</script>" for name in SHARED)
     return f"<style>{sheets}</style>{scripts}"

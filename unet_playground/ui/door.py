@@ -9,11 +9,12 @@ from typing import Any
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
+from python_multipart.multipart import parse_options_header
 
 from unet_playground.errors import Text
 from unet_playground.limits import Limits, figure
 from unet_playground.ui.ledger import METRICS, Ledger
-from unet_playground.ui.store import Store
+from unet_playground.ui.store import Store, await_readers
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -117,11 +118,13 @@ class _Request:
         self.declared = int(length) if length.isdigit() else 0
         self.size, self.status, self.begun = 0, 0, time.perf_counter()
         self.known = scope["path"].endswith((_UPLOAD, _JOIN))
-        _, _, boundary = headers.get(b"content-type", b"").partition(b"boundary=")
-        self._mark = b"--" + boundary.split(b";")[0].strip(b' "') if boundary else b""
+        _, named = parse_options_header(headers.get(b"content-type", b""))
+        boundary = named.get(b"boundary", b"")
+        self._mark = b"--" + boundary if boundary else b""
         self._parts = limits.files + (0 if scope["path"].endswith(_UPLOAD) else _FIELDS)
         self._marks, self._tail = 0, b""
-        self._whole = False
+        self._whole = self._uploaded = False
+        self._places = b""
         self._refused: tuple[int, Text] | None = None
 
     async def passed_to(self, app: App) -> None:
@@ -163,17 +166,24 @@ class _Request:
         if self._refused:  # whatever the app makes of a body that broke off
             return
         if message["type"] == "http.response.start":
-            if message["status"] == 503:  # Gradio's own word for a full queue
-                self._refused = 503, _BUSY.format(limit=self._limits.queue)
+            if message["status"] == 503:  # a full queue; of a 503 Gradio's page shows a word of its own
+                self._refused = 429, _BUSY.format(limit=self._limits.queue)
                 return
             self.status = message["status"]
+            self._uploaded = self.status == 200 and self._scope["path"].endswith(_UPLOAD)
             own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
             message = {**message, "headers": [*message.get("headers", ()), *own]}
+        elif self._uploaded:
+            self._places += message.get("body", b"")
+            if not message.get("more_body", False):
+                await_readers(json.loads(self._places))
         await self._send(message)
 
 
 def _sentence(reason: Text) -> bytes:
-    return json.dumps({"detail": reason.en, "error": reason.en, "zh": reason.zh}, ensure_ascii=False).encode()
+    # Gradio's page shows `detail` as it is, in whichever language the page speaks.
+    told = {"detail": f"{reason.en} {reason.zh}", "error": reason.en, "zh": reason.zh}
+    return json.dumps(told, ensure_ascii=False).encode()
 
 
 async def _answer(send: Send, status: int, body: bytes, kind: str = "application/json") -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
 from html import escape
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
@@ -30,9 +29,12 @@ from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
 from unet_playground.ui.ending import Attended
 from unet_playground.ui.scene import LARGEST_EXPLAINED, models
+from unet_playground.ui.store import read_once
 from unet_playground.ui.zero import device_here, on_gpu
 from unet_playground.volumes.quality import unusual
 
+METHOD = "integrated-gradients"
+"""The analysis that is made where none is named."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -47,7 +49,7 @@ def add_endpoints(lane: dict[str, Any]) -> None:
         file, answer = gr.File(label="image"), gr.File(label="answer")
         task = gr.Textbox("nuclei", label="task")
         design, weights = gr.Textbox("", label="design"), gr.Textbox("auto", label="weights")
-        method, label = gr.Textbox("integrated-gradients", label="method"), gr.Number(1, label="label", precision=0)
+        method, label = gr.Textbox(METHOD, label="method"), gr.Number(1, label="label", precision=0)
         point, whole = gr.JSON(None, label="point"), gr.Checkbox(False, label="whole")
         numbers, facts = gr.File(label="arrays"), gr.JSON(label="facts")
         model = [file, task, design, weights]
@@ -71,21 +73,21 @@ def options() -> dict[str, list[dict[str, str]]]:
 
 def cost(design: str = "", size: int = 256) -> dict[str, Any]:
     """Parameters, multiply-adds and bytes of a design link for one image of size x size, 1 to 4096 pixels."""
-    if not 1 <= size <= 4096:
+    if not isinstance(size, int) or not 1 <= size <= 4096:
         raise PlaygroundError(
             f"size {size} is not possible; a side has 1 to 4096 pixels.", f"size {size} 无效；边长为 1 到 4096 像素。"
         )
-    read = Design.from_link(design)
+    read = Design.from_link(design or "")
     counted = count(read, size)
     sums = {name: getattr(counted, name) for name in ("parameters", "macs", "activation_bytes", "training_bytes")}
     stages = [asdict(stage) for stage in counted.stages]
     return {"design": read.to_link(), "size": size, "times_classic": times_classic(read), **sums, "stages": stages}
 
 
-def segment(file: str | None, task: str, design: str, weights: str) -> tuple[str, dict[str, Any]]:
+def segment(file: str | None, task: str, design: str | None, weights: str) -> tuple[str, dict[str, Any]]:
     """The mask of an image as a PNG of class numbers, of the image's own height and width, and facts on it."""
     picture = _picture(file)
-    result, facts = _masked(picture, tasks[task].id, Design.from_link(design), weights)
+    result, facts = _masked(picture, tasks[task].id, Design.from_link(design or ""), weights)
     labels = tasks[task].make.labels
     facts["classes"] = [one.title.en for one in labels]
     facts["pixels"] = {one.title.en: int((result.mask == number).sum()) for number, one in enumerate(labels)}
@@ -95,10 +97,17 @@ def segment(file: str | None, task: str, design: str, weights: str) -> tuple[str
 
 
 def explain(
-    file: str | None, task: str, design: str, weights: str, method: str, label: int | None, point: Any, whole: bool
+    file: str | None,
+    task: str,
+    design: str | None,
+    weights: str,
+    method: str | None,
+    label: int | None,
+    point: Any,
+    whole: bool,
 ) -> tuple[str, str, dict[str, Any]]:
     """One analysis of an image: its picture, its arrays (.npz) and its main numbers with their check."""
-    choice, target = analyses.parse(method), Target(1 if label is None else int(label), _point(point), whole)
+    choice, target = analyses.parse(method or METHOD), Target(1 if label is None else int(label), _point(point), whole)
     picture = _picture(file)
     if picture.height * picture.width > LARGEST_EXPLAINED:
         raise PlaygroundError(
@@ -106,7 +115,7 @@ def explain(
             "Crop it.",
             f"此图像为 {picture.width} × {picture.height} 像素；分析最多支持 {LARGEST_EXPLAINED / 1e6} Mpx，请裁剪。",
         )
-    result, facts = _looked(picture, tasks[task].id, Design.from_link(design), weights, str(choice), target)
+    result, facts = _looked(picture, tasks[task].id, Design.from_link(design or ""), weights, str(choice), target)
     arrays = io.BytesIO()
     np.savez(arrays, **result.arrays())  # type: ignore[arg-type]
     facts |= {"method": str(choice), "facts": result.facts.en, "check": result.check.en}
@@ -153,10 +162,8 @@ def _picture(file: str | None) -> Picture:
             "No image was sent; send a PNG, JPEG, TIFF, DICOM or NIfTI file.",
             "没有收到图像；请发送 PNG、JPEG、TIFF、DICOM 或 NIfTI 文件。",
         )
-    try:
+    with read_once(file):
         return read_image(file)
-    finally:
-        Path(file).unlink(missing_ok=True)
 
 
 def _point(given: Any) -> tuple[int, int] | None:

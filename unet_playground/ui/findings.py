@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 
 from unet_playground.errors import PlaygroundError
 from unet_playground.ui import panels
 from unet_playground.ui import volume_texts as words
 from unet_playground.ui.designer import named
 from unet_playground.ui.rooms.export import File
+from unet_playground.ui.store import read_once
 from unet_playground.ui.study import Desk, Reading, Study, windows
 from unet_playground.volumes.measuring import Measured, Table, to_csv
 from unet_playground.volumes.report import report, three_planes
@@ -58,7 +58,7 @@ def page_of(desk: Desk, which: str, language: str = "en") -> File:
 def segmentation(desk: Desk, which: str, series: list[str]) -> File:
     """The mask as DICOM-SEG of the series it was made of, which is given again: read once and removed."""
     study, one = _read(desk, which)
-    try:
+    with read_once(*series):
         found = one.answer.found
         known = {
             "weights": found.origin.sha256,
@@ -67,9 +67,6 @@ def segmentation(desk: Desk, which: str, series: list[str]) -> File:
             "edited": one.edited,
         }
         made = to_dicom_seg(one.mask, series, study.labels, **known)
-    finally:
-        for path in series:
-            Path(path).unlink(missing_ok=True)
     return _named(one, "segmentation.dcm"), made
 
 

@@ -38,6 +38,10 @@ Question = dict[str, Any]
 QUICK = {"concurrency_id": "quick", "concurrency_limit": 1}
 MARK_STALE = "(...inputs) => { document.body.classList.add('stale'); return inputs; }"
 """Takes the pictures away the moment a choice is made: what they show is no longer true."""
+SPEAK = f"(...inputs) => {{ document.documentElement.lang = 'SPOKEN'; return ({MARK_STALE})(...inputs); }}"
+"""The same, and says in which language the page is: Gradio has put the browser's there."""
+UNMARK = "() => document.body.classList.remove('stale')"
+"""Brings the pictures back where a choice was not answered: they show what was chosen before it."""
 MARK_FRESH = f"(...inputs) => {{ document.body.classList.remove('stale'); ({WRITE})(...inputs); }}"
 """Undoes that and puts what is shown into the address."""
 
@@ -71,6 +75,7 @@ class Page(Furnished):
         quick = {**self.slow, **QUICK, "js": MARK_STALE, "trigger_mode": "multiple"}
         heard = event(run, [*inputs, *self.held], self._outputs(), **quick)
         heard.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
+        heard.failure(None, js=UNMARK, show_progress="hidden")
 
     def _connect(self) -> None:
         """Every choice answers at once; the rest streams in until its `Turn` is over (what Gradio cancels is dead)."""
@@ -83,7 +88,7 @@ class Page(Furnished):
         for part in (self.designer, self.fan):
             self.listen(part.input, self._choose)
         for part in (self.tools, *self.views.values()):
-            self.listen(part.input, self._ask, self.progress)
+            self.listen(part.input, self._ask, self.progress, self.task, self.example)
         self.listen(self.lesson.input, self._learn, self.progress)
         self.listen(self.link.submit, self._follow, self.link)
         self.listen(self.task.input, self._choose_task, self.task)
@@ -91,7 +96,7 @@ class Page(Furnished):
         self.listen(self.upload.upload, self._show_upload, self.task, self.upload)
         self.listen(self.truth.upload, self._judge, self.truth)
         self.listen(self.weights.input, self._choose_weights, self.weights)
-        quick = {**self.slow, **QUICK, "js": MARK_STALE}
+        quick = {**self.slow, **QUICK, "js": SPEAK.replace("SPOKEN", {"en": "en", "zh": "zh-CN"}[self.language])}
         opened = self.app.load(self._open, [self.turn], self._outputs(), **quick)
         opened.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
 
@@ -127,15 +132,28 @@ class Page(Furnished):
         yield from self.shown(bench.holding(changed), scene, turn, scene)
 
     def _ask(
-        self, progress: Progress, bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData
+        self,
+        progress: Progress,
+        task: str,
+        example: str | None,
+        bench: Bench,
+        scene: Scene | None,
+        turn: Turn,
+        event: gr.EventData,
     ) -> Iterator[Updates]:
         """The same image is asked something else: a pixel, a class, another method. A click may answer a lesson."""
         question = question_of(given(event), scene)
+        if scene is None:
+            yield {**self._clear(task, turn), self.message: panels.message(texts.NO_IMAGE, self.language)}
         if scene is None or question is None:
             return
         yield from self.shown(bench, scene.asking(**question), turn)
-        if question.get("point") and progress.awaits_click:
-            yield self._taught(clicked(progress, question["point"]))
+        state = wanted(progress)
+        if question.get("point") and state and progress.awaits_click:
+            if (task, example, bench.a, bench.b) == tuple(state[one] for one in ("task", "example", "a", "b")):
+                yield self._taught(clicked(progress, question["point"]))
+            else:
+                yield {self.message: panels.message(texts.ELSEWHERE, self.language)}
 
     def _learn(
         self, progress: Progress, bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData
@@ -229,8 +247,8 @@ class Page(Furnished):
         task = scene.task if scene else next(iter(tasks))
         first: Updates = {**self._controls(bench), self.message: "", self.scene: scene}
         first[self.cost] = panels.cost_table(bench, task, language)
-        if scene is None:
-            yield {**first, self.asked: number}
+        if scene is None:  # there was none, or nobody came for so long that it was given up
+            yield {**first, **self._clear(task, turn), self.message: panels.message(texts.NO_IMAGE, language)}
             return
         first[self.diagram] = drawing(bench.edited, scene.sides, task, language, bench.other)
         if scene is not seen:

@@ -28,7 +28,7 @@ def brand(language: str) -> str:
 
 def switches(language: str, other: str) -> str:
     """Leads to the lessons and to the other language, and copies the page's address."""
-    copy, keep = "navigator.clipboard?.writeText(location.href)", "this.search = location.search"
+    copy, keep = f"copyLink(this, '{texts.COPIED.within(language)}')", "this.search = location.search"
     spoken = "zh" if language == "en" else "en"
     return (
         f'<a href="#lesson">{texts.LESSONS.within(language)}</a>'

@@ -5,7 +5,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import islice, repeat
-from pathlib import Path
 from secrets import token_hex
 from typing import Any, get_type_hints
 
@@ -27,6 +26,7 @@ from unet_playground.registry import Entry
 from unet_playground.tasks import Label, tasks
 from unet_playground.training.metrics import Truth, dice
 from unet_playground.ui import texts
+from unet_playground.ui.store import read_once
 from unet_playground.volumes.quality import unusual
 from unet_playground.weights import stores
 
@@ -89,10 +89,8 @@ class Scene:
     @classmethod
     def of_upload(cls, task: str, path: str) -> "Scene":
         """A visitor's file; it is read once and removed."""
-        try:
+        with read_once(path):
             picture = read_image(path)
-        finally:
-            Path(path).unlink(missing_ok=True)
         size = {"width": picture.width, "height": picture.height}
         about = Text(
             texts.UPLOADED.en.format(notes=" ".join(note.en for note in picture.notes), **size),
@@ -106,10 +104,8 @@ class Scene:
         Raises:
             UnreadableImage: It is no mask of this task, or not of the image's size.
         """
-        try:
+        with read_once(path):
             truth = as_classes(read_labels(path), len(self.labels))
-        finally:
-            Path(path).unlink(missing_ok=True)
         if truth.shape != self.sides:
             (height, width), (rows, columns) = self.sides, truth.shape
             raise refusal(

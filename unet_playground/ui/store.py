@@ -6,14 +6,40 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
 _PREFIX = "unet-playground-store-"
 _YOUNG = 60
 """Seconds for which a file is surely still wanted."""
+
+
+_awaited: Counter[str] = Counter()
+"""Place of an upload -> how often it was sent and not read yet: Gradio keeps equal files in one place."""
+_counting = threading.Lock()
+
+
+def await_readers(paths: Iterable[str]) -> None:
+    """Count uploads, each of which is going to be read once."""
+    with _counting:
+        _awaited.update(paths)
+
+
+@contextmanager
+def read_once(*paths: str) -> Iterator[None]:
+    """Remove uploads after what happens inside has read them; the last to have sent the same file takes it along."""
+    try:
+        yield
+    finally:
+        with _counting:
+            for path in paths:
+                _awaited[path] -= 1
+                if _awaited[path] <= 0:
+                    del _awaited[path]
+                    Path(path).unlink(missing_ok=True)
 
 
 class Store:
@@ -48,6 +74,7 @@ class Store:
         for changed, _, path in list(self._files()):
             if changed < time.time() - self.seconds:
                 path.unlink(missing_ok=True)
+                _awaited.pop(str(path), None)
                 with suppress(OSError):  # another file lies there
                     path.parent.rmdir()
 

@@ -4,10 +4,10 @@ import base64
 import binascii
 import gzip
 import threading
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from secrets import token_hex
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from unet_playground.limits import Limits
 from unet_playground.model import UNet
 from unet_playground.phantoms.trunk import SPACING, trunk
 from unet_playground.tasks import Label, tasks
+from unet_playground.ui.store import read_once
 from unet_playground.volumes.measuring import Table, measure
 from unet_playground.volumes.quality import entropy
 from unet_playground.volumes.segmenting import VolumeSegmentation
@@ -29,6 +30,8 @@ from unet_playground.volumes.writing import to_nifti
 
 KEPT = 4
 """How many volumes of all visitors are kept in memory."""
+SECONDS = 3600
+"""For which a volume that nobody asks about stays there."""
 LEVELS = 15
 """Steps in which doubt is shown."""
 LARGEST_SHOWN = 120_000_000
@@ -186,6 +189,15 @@ class Desk:
         self.study: Study | None = None
         self.stopped = False
         self._asked = ""
+        self._used = time.monotonic()
+
+    @classmethod
+    def clear_idle(cls) -> None:
+        """Take the volumes off all desks that nobody has come to for an hour; Gradio tells of no tab that is closed."""
+        with cls._lock:
+            idle = [desk for desk in cls._taken if desk._used < time.monotonic() - SECONDS]
+        for desk in idle:
+            desk.leave()
 
     def take(self, study: Study) -> None:
         """Look at this volume instead of the one before."""
@@ -194,7 +206,7 @@ class Desk:
             if self in Desk._taken:
                 Desk._taken.remove(self)
             Desk._taken.append(self)
-            self.study = study
+            self.study, self._used = study, time.monotonic()
             while len(Desk._taken) > KEPT:
                 Desk._taken.pop(0).study = None
 
@@ -205,10 +217,16 @@ class Desk:
         self._asked = "" if may else by
         return may
 
-    def lay(self, study: Study) -> bool:
-        """Its readings instead of those before; False where another volume was opened meanwhile."""
+    def lay(self, study: Study, before: Study | None = None) -> bool:
+        """Its readings instead of those before; False where another volume was opened meanwhile.
+
+        Args:
+            study: The volume with its readings.
+            before: What lay here when they were asked for: what a hand has corrected since then stays instead.
+        """
         with Desk._lock:
             same = self.study is not None and self.study.id == study.id
+            same = same and (before is None or self.study is before)
             self.study = study if same else self.study
             self._asked = "" if same else self._asked  # what was asked before concerned other masks
         return same
@@ -227,9 +245,10 @@ class Desk:
         Raises:
             PlaygroundError: Nothing does, or not any more.
         """
-        if self.study is None:
+        self._used, study = time.monotonic(), self.study
+        if study is None:
             raise PlaygroundError(GONE.en, GONE.zh)
-        return self.study
+        return study
 
 
 def of_example() -> Study:
@@ -244,11 +263,8 @@ def of_upload(paths: list[str]) -> Study:
     Raises:
         UnreadableImage: They are no volume.
     """
-    try:
+    with read_once(*paths):
         return of_files(contents(paths, Limits.from_environment()))
-    finally:
-        for path in paths:
-            Path(path).unlink(missing_ok=True)
 
 
 def of_files(files: Sequence[bytes], number: int = 0) -> Study:

@@ -4,6 +4,7 @@ from unet_playground.errors import Text
 
 TITLE = Text("U-Net Playground", "U-Net 游乐场")
 COPY = Text("Copy link", "复制链接")
+COPIED = Text("Copied", "已复制")
 OTHER_LANGUAGE = Text("中文", "English")
 OFFLINE = Text(
     "The app does not answer. What you see stays; the page goes on by itself once it is back.",
@@ -48,7 +49,11 @@ UPLOAD_KINDS = Text(
 )
 TRUTH = Text("True mask", "真实掩膜")
 JUDGED = Text("Judged by your mask, not kept.", "以你的掩膜为准，不保留。")
-NO_IMAGE = Text("Choose an image first.", "请先选择图像。")
+NO_IMAGE = Text("There is no image here, or not any more: choose one.", "这里没有图像，或已不再保留：请选择一幅。")
+ELSEWHERE = Text(
+    "The lesson waits for a click in its own image, with its own designs; go to its step once more to have them back.",
+    "课程等待的是在它自己的图像和设计上点击；请重新进入该步骤。",
+)
 SHIPPED = Text("{title}, {width} × {height} px.", "{title}，{width} × {height} 像素。")
 SOURCE = Text("Source and licence", "来源与许可")
 UPLOADED = Text(

@@ -83,6 +83,10 @@ REPLACES = Text(
     "This would discard the masks corrected by hand; save them below, or do it once more to go on.",
     "这将取代手动修正的掩膜；请先在下方保存，或再操作一次以继续。",
 )
+KEPT = Text(
+    "Masks were corrected by hand while this ran, so they stay; segment once more to replace them.",
+    "运行期间手动修正了掩膜，因此予以保留；如要取代，请再次分割。",
+)
 READING = Text("Reading …", "正在读取……")
 PROGRESS = Text("Design {name}: slice {done} of {slices}", "设计 {name}：第 {done}/{slices} 片")
 MEASURING = Text("Measuring …", "正在测量……")

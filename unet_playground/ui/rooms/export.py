@@ -5,13 +5,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
+from unet_playground import __version__
 from unet_playground.errors import PlaygroundError, Text
 from unet_playground.export import design_json, load_own, onnx, standalone
 from unet_playground.export.file import model_file
@@ -21,12 +21,14 @@ from unet_playground.images import encode_mask
 from unet_playground.images.writer import encode_png
 from unet_playground.inference import segment
 from unet_playground.model import UNet
+from unet_playground.notice import NOTICE
 from unet_playground.registry import Chinese
 from unet_playground.training.metrics import Truth, dice
 from unet_playground.ui import panels, texts
 from unet_playground.ui.layers import address
 from unet_playground.ui.rooms.base import Room, Updates, rooms
 from unet_playground.ui.scene import Scene, Superseded, Turn, explain, model_for, on_equal_terms
+from unet_playground.ui.store import read_once
 
 if TYPE_CHECKING:
     from unet_playground.ui.bench import Bench
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 File = tuple[str, bytes]
 """Name and content."""
 
+LANE = {"concurrency_id": "export", "concurrency_limit": 1}
 NO_IMAGE = Text("Choose an image first.", "请先选择图像。")
 UNTRAINED = Text(
     "This design has no trained weights to take home, only its JSON: train it in the room Train, or choose width 16, "
@@ -150,8 +153,10 @@ class ExportRoom(Room):
     def connect(self, page: "Page") -> None:
         """A button a file, and the upload."""
         spoken = partial(figures, language=self.language)
+        # ONNX takes up to minutes: nobody's pictures wait for it.
+        alone = {**page.slow, **LANE}
         for id, make in {"zip": zipped, "onnx": exchanged, "json": chosen, "figures": spoken}.items():
-            self.files[id].connect(make, page.held, self.line, self.language, page.slow)
+            self.files[id].connect(make, page.held, self.line, self.language, alone)
         self.upload.upload(self._bring, [self.upload, page.bench, page.scene], [self.own], **page.slow)
 
     def _bring(self, path: str, bench: "Bench", scene: Scene | None) -> Iterator[Updates]:
@@ -216,9 +221,23 @@ def figures(bench: "Bench", scene: Scene | None, turn: Turn, language: str = "en
             files |= {f"{name}.png": to_png(drawn), f"{name}.svg": to_svg(drawn)}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("about.txt", _about(model, scene))
         for name, content in files.items():
             archive.writestr(name, content)
     return "figures.zip", packed.getvalue()
+
+
+def _about(model: UNet, scene: Scene) -> str:
+    """What the pictures are of, and what they are not for."""
+    origin = model.origin
+    asked = {"method": scene.method, "class": scene.label, "point": scene.point or "none"}
+    lines = [
+        f"U-Net Playground {__version__}. {NOTICE.en}.",
+        f"design: {model.design.to_link()}",
+        *([f"task: {origin.task}; weights: {origin.weights}, sha256 {origin.sha256}"] if origin else []),
+        *(f"{name}: {value}" for name, value in asked.items()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def used(model: UNet, language: str) -> str:
@@ -232,11 +251,9 @@ def brought(path: str, bench: "Bench", scene: Scene | None, language: str) -> st
     Raises:
         PlaygroundError: There is no image, or the weights are not of the edited design.
     """
-    try:
+    with read_once(path):
         scene = _some(scene)
         model = load_own(path, bench.edited, scene.task)
-    finally:
-        Path(path).unlink(missing_ok=True)
     return masked(scene, model, OWN_MASK, language)
 
 

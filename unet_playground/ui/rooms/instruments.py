@@ -157,10 +157,10 @@ class InstrumentRoom(Room):
             return gr.Checkbox(option.default, label=title, min_width=120)
         if option.choices:
             return gr.Dropdown([*option.choices], value=option.default, label=title, min_width=140)
-        low, high = (float(end) for end in option.ends)
         step = 2 if option.odd else 1 if isinstance(option.default, int) else 0.05
-        # A slider that is not in view may send no value, which Gradio refuses; a number may be empty.
-        return gr.Number(float(option.default), label=title, minimum=low, maximum=high, step=step, min_width=120)
+        # A slider that is not in view may send no value, which Gradio refuses, as it does a number beyond bounds that
+        # it is told; a number may be empty, and one that an instrument does not take is refused by the instrument.
+        return gr.Number(float(option.default), label=title, step=step, min_width=120)
 
     def _shown(self, entry: Entry, chosen: str) -> bool | Literal["hidden"]:
         """Whether an instrument's options are shown; they stay in the page, or their controls would have no value."""

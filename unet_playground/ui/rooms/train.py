@@ -259,7 +259,7 @@ class TrainRoom(Room):
         if name == "rate":
             return gr.Dropdown([(f"{rate:g}", rate) for rate in RATES], value=bound.default, label=label)
         if name == "seed":
-            return gr.Number(int(bound.default), minimum=bound.low, maximum=bound.high, precision=0, label=label)
+            return gr.Number(int(bound.default), precision=0, label=label)
         step = {"steps": 20, "side": 16}.get(name, 1)
         return gr.Slider(bound.low, bound.high, value=bound.default, step=step, precision=0, label=label)
 

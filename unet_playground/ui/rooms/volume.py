@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 PAUSE = 0.3
 """Seconds between two words on how far it is."""
-SECONDS = 3600
-"""For which a volume that nobody asks about stays in memory."""
 READING = {"concurrency_id": "reading", "concurrency_limit": 1}
 LANE = {"concurrency_id": "volume", "concurrency_limit": 1}
 
@@ -49,7 +47,7 @@ class VolumeRoom(Room):
     def __init__(self, page: "Layout"):
         super().__init__(page)
         self.several = Limits.from_environment().files > 1
-        self.desk = gr.State(Desk(), time_to_live=SECONDS, delete_callback=Desk.leave)
+        self.desk = gr.State(Desk())
         with gr.Column(elem_classes="volume-room", min_width=0):
             with gr.Row(elem_classes="controls"):
                 self.upload = gr.UploadButton(self._say(words.OPEN), file_count=self._count, size="sm", min_width=60)
@@ -62,7 +60,8 @@ class VolumeRoom(Room):
                 self.start = gr.Button(
                     self._say(words.SEGMENT), variant="primary", size="sm", min_width=60, interactive=False
                 )
-                self.halt = gr.Button(self._say(words.STOP), size="sm", min_width=60, interactive=False)
+                stop = {"elem_classes": "halt", "interactive": False}
+                self.halt = gr.Button(self._say(words.STOP), size="sm", min_width=60, **stop)
             self.line = gr.HTML(self._told(None), padding=False)
             self.refused = gr.HTML("", padding=False)
             self.number = gr.Dropdown([], label=self._say(words.NUMBER), visible=False, elem_classes="number")
@@ -88,7 +87,8 @@ class VolumeRoom(Room):
         self.number.input(self._choose, [self.desk, self.number], shown, **lane)
         self.start.click(self._segment, [self.desk, page.bench, self.network, self.views], shown, **reading)
         self.halt.click(self._stop, self.desk, self.halt, **quick)
-        self.view.input(self._correct, self.desk, shown, **lane)
+        # Every correction is heard: of two in a row Gradio would ask again with what the first one sent.
+        self.view.input(self._correct, self.desk, shown, **{**lane, "trigger_mode": "multiple"})
         report = partial(page_of, language=self.language)
         makers = {"nifti": mask_file, "pngs": slices, "csv": numbers, "report": report}
         for id, download in self.made.items():
@@ -130,8 +130,11 @@ class VolumeRoom(Room):
             answers = yield from self._read(desk, study, bench, network, views)
             yield {self.line: panels.line(words.MEASURING, self.language)}
             read = study.read_by(task, answers)
-            if desk.lay(read):  # else another volume was opened meanwhile, and is spoken of
+            if desk.lay(read, before=study):
                 yield self._laid(read)
+            elif desk.study and desk.study.id == read.id:
+                yield {self.line: self._told(desk.study), **self._refusal(words.KEPT), **self._buttons(desk.study)}
+            # else another volume was opened meanwhile, and is spoken of
         except Superseded:
             if study and desk.study and desk.study.id == study.id:
                 yield {self.line: panels.line(words.STOPPED, self.language), **self._buttons(study)}

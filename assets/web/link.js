@@ -1,0 +1,18 @@
+// Copies the page's address, without what its host has put into it, and says so; also where the page is no secure one,
+// to which browsers give no clipboard.
+async function copyLink(button, said) {
+  const address = new URL(location.href), own = address.search.slice(1).split("&").filter((one) => !one.startsWith("__"));
+  address.search = own.join("&");
+  try {
+    await navigator.clipboard.writeText(address.href);
+  } catch {
+    const field = document.body.appendChild(document.createElement("textarea"));
+    field.value = address.href;
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  const before = button.textContent;
+  button.textContent = said;
+  setTimeout(() => (button.textContent = before), 2000);
+}
