@@ -97,6 +97,11 @@ def test_atlas_draws_plots(table: Atlas, tmp_path: Path, capsys: Capture):
         assert (tmp_path / "plots" / f"{name}.svg").read_text().startswith("<?xml")
 
 
+def test_a_score_that_the_task_does_not_have_is_refused(table: Atlas, capsys: Capture):
+    assert main(["atlas", "--task", "nuclei", "--metric", "thick_recall"]) == 2
+    assert capsys.readouterr().err == "nuclei has no thick_recall; choose one of dice.\n"
+
+
 @pytest.mark.parametrize(
     ("task", "words", "reason"),
     [

@@ -130,7 +130,7 @@ def _add_training(subparsers: "argparse._SubParsersAction[Parser]") -> None:
 
 def _add_measured(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     atlas = _command(subparsers, measured.atlas)
-    atlas.add_argument("--metric", default="dice", help="column of the table (default %(default)s)")
+    atlas.add_argument("--metric", default="dice", help="a score of the table (default %(default)s)")
     atlas.add_argument("--cost", default="macs", choices=COSTS, help="of the Pareto front (default %(default)s)")
     atlas.add_argument("--out", help="folder for the plots, as PNG and SVG")
     atlas.add_argument("--measure", action="store_true", help="measure first what the table lacks")

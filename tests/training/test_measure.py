@@ -1,5 +1,7 @@
 """A design becomes a row: its scores, its cost and its time; and which designs are measured or trained alone."""
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +11,17 @@ import torch
 
 from tests.training.scenes import write_scenes
 from unet_playground import Design, UNet, load_model
-from unet_playground.atlas import read_atlas
+from unet_playground.atlas import atlas_path, read_atlas
 from unet_playground.cost import cost
 from unet_playground.design import SLOT_IDS
 from unet_playground.errors import UnusableWeights
 from unet_playground.presets import presets
 from unet_playground.space import cover, neighbours
+from unet_playground.training import measure as measuring
 from unet_playground.training.datasets import data_root, datasets, examples, split
 from unet_playground.training.evaluate import evaluate
 from unet_playground.training.loop import DEEP, Bank
-from unet_playground.training.measure import MeasureJob, bank_card, measure, metrics_of, times_classic_measured
+from unet_playground.training.measure import MeasureJob, bank_card, measure, metrics_of, put, times_classic_measured
 from unet_playground.training.recipe import Recipe
 from unet_playground.training.redundancy import redundancy
 from unet_playground.training.selection import KEPT, SOLO, TWICE, atlas_designs, solo_designs, solo_name
@@ -88,6 +91,28 @@ def test_a_measured_design_is_not_measured_again_until_the_bank_changes(bank: Ca
     [row] = read_atlas("nuclei").rows
     assert row.images
     assert job.done()
+
+
+def test_rows_of_banks_that_are_gone_leave_the_table(bank: Card, tensors: dict[str, torch.Tensor], scenes: str):
+    sweep([MeasureJob("nuclei", one, bank.sha256[:12], False, scenes) for one in (BASE, BASE.replace(up="bilinear"))])
+    assert len(read_atlas("nuclei").rows) == 2
+    other = {name: tensor * 1.5 for name, tensor in tensors.items()}
+    anew = write(atlas_path("nuclei").parent / "bank", other, replace(bank, files=()))
+    sweep([MeasureJob("nuclei", BASE, anew.sha256[:12], False, scenes)])
+    assert [row.sha256 for row in read_atlas("nuclei").rows] == [anew.sha256[:12]]
+
+
+def test_two_processes_that_write_at_once_lose_no_row(bank: Card, scenes: str, monkeypatch: pytest.MonkeyPatch):
+    designs = [BASE.replace(up=up) for up in ("transposed", "bilinear", "nearest", "pixel-shuffle")]
+    found = [MeasureJob("nuclei", one, bank.sha256[:12], False, scenes).run() for one in designs]
+    written = measuring.write_atlas
+    monkeypatch.setattr(measuring, "write_atlas", lambda *given: (time.sleep(0.05), written(*given)))
+    threads = [threading.Thread(target=put, args=("nuclei", one)) for one in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {row.design for row in read_atlas("nuclei").rows} == {*designs}
 
 
 def test_without_a_bank_there_is_nothing_to_measure(checkpoints: Path):

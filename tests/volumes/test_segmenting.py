@@ -14,6 +14,7 @@ from unet_playground import Design, Picture, load_model, segment
 from unet_playground.errors import PlaygroundError
 from unet_playground.images.volumes import Volume, plane, read_label_volume, read_volume
 from unet_playground.tasks import tasks
+from unet_playground.training.datasets import datasets
 from unet_playground.volumes.segmenting import EVERY, View, _awaited, segment_volume, views_of
 
 ORIENTATIONS = list(itertools.product(itertools.permutations(range(3)), itertools.product((1, -1), repeat=3)))
@@ -95,9 +96,12 @@ def test_a_mirrored_view_is_mirrored_back():
     assert np.array_equal(found.mask, other.mask[::-1])
 
 
-def test_views_mirror_only_where_both_sides_are_natural():
-    assert not any(view.mirrored for view in views_of(tasks["liver"].make.scan))  # type: ignore[arg-type]
-    assert any(view.mirrored for view in views_of(tasks["hippocampus"].make.scan))  # type: ignore[arg-type]
+@pytest.mark.parametrize(("task", "dims", "mirrors"), [("liver", 2, 0), ("hippocampus", 2, 0), ("hippocampus", 3, 1)])
+def test_views_mirror_only_where_training_did(task: str, dims: int, mirrors: int):
+    model = load_model(task, Design(dims=dims))
+    assert sum(view.mirrored for view in views_of(model)) == mirrors
+    recipe = datasets[task].make.volume_recipe if dims == 3 else datasets[task].make.recipe
+    assert recipe.mirrors == bool(mirrors)
 
 
 @pytest.mark.parametrize("task", [id for id in tasks if tasks[id].make.scan is None])

@@ -45,10 +45,14 @@ WEAK = 0.1
 """Dice below the classic's that makes a design of the bank stand out."""
 
 
+POOLED = "dice_pooled"
+"""Dice over the pixels of all images together, which is no mean over images as the other scores are."""
+
+
 def atlas(given: argparse.Namespace) -> None:
     """Print what the measured designs of a task say: effects, interactions, the Pareto front; or measure them."""
     task = tasks[given.task].id
-    metric = metrics[given.metric].id
+    metric = given.metric if given.metric == POOLED else metrics[given.metric].id
     if given.measure:
         _measure(given, task)
     table = read_atlas(task)
@@ -58,8 +62,13 @@ def atlas(given: argparse.Namespace) -> None:
             f"There is no atlas of {task} yet; measure it with --measure.",
             f"{task} 还没有图谱；请用 --measure 测量。",
         )
+    if all(isnan(row.value(metric)) for row in bank):
+        raise MissingData(
+            f"{task} has no {metric}; choose one of {', '.join(_known(bank))}.",
+            f"{task} 没有 {metric}；可选 {'、'.join(_known(bank))}。",
+        )
     effects, pairs = main_effects(bank, metric), interactions(bank, metric)
-    front = pareto(bank, metric, given.cost, metrics[metric].make.scale.higher)
+    front = pareto(bank, metric, given.cost, metric == POOLED or metrics[metric].make.scale.higher)
     agreed = agreement(bank, solo, metric, table.groups)
     files = _plot(Path(given.out), bank, front, effects, metric, given.cost) if given.out else []
     answer = {
@@ -97,6 +106,11 @@ def claims(given: argparse.Namespace) -> None:
     judged = [(entry, made := entry.make(), judge(made, atlases)) for entry in catalogue.entries()]
     answer = {"claims": [_claim_as_json(*one) for one in judged]}
     tell(given, _plain(answer), "\n\n".join([*(_claim_in_words(*one) for one in judged), CAVEAT]))
+
+
+def _known(rows: Sequence[Row]) -> list[str]:
+    """The scores that rows have."""
+    return [id for id in (*metrics, POOLED) if any(not isnan(row.value(id)) for row in rows)]
 
 
 def _measure(given: argparse.Namespace, task: str) -> None:
@@ -205,8 +219,14 @@ def _agreement_lines(agreed: Agreement) -> Iterator[str]:
         f"Bank against {agreed.designs} designs trained alone: mean gap {agreed.mean_gap:.4f}, worst "
         f"{agreed.worst_gap:.4f} ({_name(agreed.worst)}), solo less shared {agreed.bias:+.4f}."  # type: ignore[arg-type]
     )
-    yield f"Pairs that solo scores tell apart: {agreed.pairs}; the bank orders {agreed.ordered:.0%} the same way."
-    yield (
+    told = f"; the bank orders {agreed.ordered:.0%} the same way" if agreed.pairs else ""
+    yield f"Pairs that solo scores tell apart: {agreed.pairs}{told}."
+    if agreed.seeded:
+        yield _seed_line(agreed)
+
+
+def _seed_line(agreed: Agreement) -> str:
+    return (
         f"Two seeds of {agreed.seeded} designs: mean gap {agreed.seed_gap:.4f}; of {agreed.seed_pairs} pairs told "
         f"apart the second seed orders {agreed.seed_ordered:.0%} the same way."
     )

@@ -39,7 +39,7 @@ class Scan:
         window: The modality's units that are black and white; None where every slice has its own range.
         units: What a window is given in, as `HU`.
         side: Longest side in pixels that a slice without spacing is brought to; None leaves it as it is.
-        mirrored: Whether both of the patient's sides occur in training, so that a mirrored slice is as natural.
+        mirrored: Whether networks of whole volumes have seen both of the patient's sides, those of slices one alone.
         note: What is assumed of a volume, for every result.
     """
 

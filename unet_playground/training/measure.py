@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor
 
-from unet_playground.atlas import Row, classic_of, error_of_mean, read_atlas, write_atlas
+from unet_playground.atlas import Row, atlas_path, classic_of, error_of_mean, read_atlas, write_atlas
 from unet_playground.atlas.table import DIGITS
 from unet_playground.cost import cost
 from unet_playground.design import Design
@@ -104,8 +105,14 @@ def metrics_of(task: str) -> tuple[str, ...]:
 
 
 def put(task: str, measured: Measured) -> None:
-    """Put a row into the task's table."""
-    write_atlas(task, read_atlas(task).with_row(measured.row, measured.names, measured.groups))
+    """Put a row into the task's table; rows of banks that are there no more leave it. One process at a time does so."""
+    path = atlas_path(task)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        table = read_atlas(task).with_row(measured.row, measured.names, measured.groups)
+        banks = {store.card.sha256[:DIGITS] for store in stores(task) if store.card.shared}
+        rows = tuple(row for row in table.rows if row.weights != "shared" or row.sha256 in banks)
+        write_atlas(task, replace(table, rows=rows))
 
 
 def measure(model: UNet, seed: int = 0, data: str | None = None) -> Measured:

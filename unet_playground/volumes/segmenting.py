@@ -28,6 +28,11 @@ EVERY = 0.25
 """Seconds between two words of progress while a pass is computed."""
 _OBLIQUE = math.cos(math.radians(5))
 
+_ONE_SIDE = Text(
+    "Read slice by slice, one side of the head is known: a mirrored volume gets a poor mask. Whole volumes (3-D) know "
+    "both.",
+    "逐层读取的网络只认识头部的一侧：左右镜像的体数据结果较差。整体读取（3-D）的网络两侧都认识。",
+)
 _UNSPACED = Text(
     "The file does not say how far apart voxels are; a voxel counts as a cube.", "文件未给出体素间距；体素按立方体计。"
 )
@@ -91,10 +96,10 @@ def made_by(found: VolumeSegmentation) -> str:
     return f"Weights sha256 {found.origin.sha256}. Design {found.design.to_link()}."
 
 
-def views_of(scan: Scan) -> tuple[View, ...]:
-    """Views for test-time augmentation: nearer, farther, brighter, darker, and mirrored where that is natural."""
+def views_of(model: UNet) -> tuple[View, ...]:
+    """Views for test-time augmentation: nearer, farther, brighter, darker, and mirrored where training was, too."""
     views = (View(scale=1.1), View(scale=1 / 1.1), View(gamma=0.85), View(gamma=1 / 0.85))
-    return (*views, View(mirrored=True)) if scan.mirrored else views
+    return (*views, View(mirrored=True)) if scan_of(model).mirrored and model.design.dims == 3 else views
 
 
 def scan_of(model: UNet) -> Scan:
@@ -145,7 +150,9 @@ def segment_volume(
     run = _cube if model.design.dims == 3 else _slices
     notes = run(volume, model, scan, view, mask, foreground, progress)
     origin = model.origin or Origin("", "untrained", "")
-    return VolumeSegmentation(mask, foreground, model.design, origin, (*_assumed(volume, scan), *notes))
+    return VolumeSegmentation(
+        mask, foreground, model.design, origin, (*_assumed(volume, scan, model.design.dims), *notes)
+    )
 
 
 def slices_as_pictures(volume: Volume, found: VolumeSegmentation, model: UNet, most: int) -> list[Picture]:
@@ -175,8 +182,8 @@ def canonical_spacing(volume: Volume) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _assumed(volume: Volume, scan: Scan) -> tuple[Text, ...]:
-    notes = [scan.note]
+def _assumed(volume: Volume, scan: Scan, dims: int) -> tuple[Text, ...]:
+    notes = [scan.note, *([_ONE_SIDE] if scan.mirrored and dims == 2 else [])]
     if not volume.spaced:
         notes.append(_UNSPACED)
     if not volume.oriented:

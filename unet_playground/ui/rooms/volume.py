@@ -26,7 +26,7 @@ from unet_playground.ui.rooms.export import Download
 from unet_playground.ui.scene import Superseded, equal_weights, trained
 from unet_playground.ui.study import LEVELS, Answer, Desk, Study, of_example, of_upload, packed, remarks, windows
 from unet_playground.volumes.quality import unusual_volume
-from unet_playground.volumes.segmenting import AS_IT_IS, scan_of, segment_volume, views_of
+from unet_playground.volumes.segmenting import AS_IT_IS, segment_volume, views_of
 from unet_playground.weights import WeightStore, stores
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ def _serves(dims: int, store: WeightStore) -> bool:
 
 def _answer(study: Study, model: UNet, views: bool, watch: Watch) -> Answer:
     """What a model says of a volume and, where that is wanted, of other views of it; tells how far it is."""
-    shows = (AS_IT_IS, *views_of(scan_of(model))) if views else (AS_IT_IS,)
+    shows = (AS_IT_IS, *views_of(model)) if views else (AS_IT_IS,)
     said = 0.0
 
     def progress(number: int, done: int, slices: int) -> None:
