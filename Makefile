@@ -5,6 +5,10 @@
 # make fuzz      feed the reader what breaks it, for SECONDS (60 by default); Linux only
 # make test-floors  the reader, volumes, the server and the command line with the oldest versions that requirements.txt admits
 # make train     train the bank of TASK (nuclei by default) again; needs UNET_PLAYGROUND_DATA
+# make bench     hold speed and accuracy against their bounds; some of it needs UNET_PLAYGROUND_DATA
+# make check     format, lint and types alone
+# make screenshots  the pictures in docs/screenshots
+# make clean     remove what was set up
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -40,21 +44,11 @@ check: .venv/dev chromium
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
+# All of them run, whatever the others say; what is broken is named at the end.
+BENCHMARKS := forward counting designs loading bank atlas cameras instruments page reading tiles volumes load soak
 bench: .venv/dev
-	$(RUN) -m benchmarks.forward
-	$(RUN) -m benchmarks.counting
-	$(RUN) -m benchmarks.designs
-	$(RUN) -m benchmarks.loading
-	$(RUN) -m benchmarks.bank
-	$(RUN) -m benchmarks.atlas
-	$(RUN) -m benchmarks.cameras
-	$(RUN) -m benchmarks.instruments
-	$(RUN) -m benchmarks.page
-	$(RUN) -m benchmarks.reading
-	$(RUN) -m benchmarks.tiles
-	$(RUN) -m benchmarks.volumes
-	$(RUN) -m benchmarks.load
-	$(RUN) -m benchmarks.soak
+	@broken=; for one in $(BENCHMARKS); do echo "# $$one"; $(RUN) -m benchmarks.$$one || broken="$$broken $$one"; done; \
+	test -z "$$broken" || { echo "Broken:$$broken"; exit 1; }
 
 # Two designs trained alone, then the bank that grows out of them. Keeping freed memory saves a fifth of the time on a
 # CPU, because every design has other shapes.

@@ -1,8 +1,7 @@
 """Ways to train a bank, each given the same time: Dice of random designs on the validation split.
 
 `python -m benchmarks.schedules --teacher FOLDER --teacher FOLDER [--task hippocampus] [--seconds 300]` needs
-UNET_PLAYGROUND_DATA and, as teachers, the classic and the full-resolution classic trained alone. The table in
-CONTRIBUTING under "Decisions" comes from it.
+UNET_PLAYGROUND_DATA and, as teachers, the classic and the full-resolution classic trained alone.
 """
 
 import argparse

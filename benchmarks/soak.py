@@ -1,4 +1,4 @@
-"""Five hundred mixed requests, errors among them: memory stays flat, and the store empties itself.
+"""Five hundred mixed requests, errors among them, after as many that warm it up: memory stays flat, the store empties.
 
 `python -m benchmarks.soak [--requests 500]` starts the app on this machine and ends it.
 """

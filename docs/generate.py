@@ -9,7 +9,7 @@ from unet_playground.cost import cost
 from unet_playground.design import SLOT_IDS
 from unet_playground.phantoms import phantoms
 from unet_playground.presets import compare, presets
-from unet_playground.registry import Choice, Entry
+from unet_playground.registry import Choice, Entry, spell
 from unet_playground.space import change
 from unet_playground.training.datasets import datasets
 from unet_playground.training.metrics import metrics
@@ -116,7 +116,7 @@ def _instruments() -> Iterator[str]:
         paper = f" *{entry.paper}*." if entry.paper else ""
         yield f"## {entry.id}: {entry.title.en}\n\n{entry.summary.en} {entry.lesson.en}{paper}\n"
         for option in entry.options:
-            yield f"- `{option.id}`: {option.title.en.lower()}, {option.allowed}; `{option.default}` by default."
+            yield f"- `{option.id}`: {option.title.en.lower()}, {option.allowed}; `{spell(option.default)}` by default."
         yield ""
 
 

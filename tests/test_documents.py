@@ -16,7 +16,7 @@ def fresh() -> dict[str, str]:
     return documents()
 
 
-@pytest.mark.parametrize("name", ["parts.md", "presets.md", "instruments.md"])
+@pytest.mark.parametrize("name", ["parts.md", "presets.md", "instruments.md", "data.md"])
 def test_a_document_is_up_to_date(name: str, fresh: dict[str, str]):
     assert (FOLDER / name).read_text("utf-8") == fresh[name], "write it again with `make docs`"
 

@@ -147,6 +147,23 @@ def test_a_bank_serves_all_designs_of_its_size_with_default_options(design: Desi
     assert not Card("nuclei", DESIGN.to_json(), shared=False, files=files).serves(design)
 
 
+def test_a_bank_does_not_serve_parts_that_were_added_after_it(install: Callable[..., Card], checkpoints: Path):
+    card = install(UNet(DESIGN), "bank", shared=True)
+    path = checkpoints / "nuclei" / "bank" / "card.json"
+    parts = {"skip": ["concat", "add"], "up": ["transposed"], "attention": ["none", "se"]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "parts": parts}))
+    card = read_card(path)
+    assert card.serves(DESIGN) and card.serves(DESIGN.replace(skip="add", attention="se", block="residual"))
+    assert card.serves(DESIGN.replace(down="none")), "an empty slot needs no part"
+    newer = DESIGN.replace(skip="dense")
+    assert not card.serves(newer) and not card.serves(DESIGN.replace(up="bilinear"))
+    assert not card.serves(Design(depth=2, width=2, attention="se/eca"))
+    origin = load_model("nuclei", newer).origin
+    assert origin and origin.weights == "untrained"
+    with pytest.raises(UnusableWeights, match="no shared weights"):
+        load_model("nuclei", newer, "shared")
+
+
 def test_a_card_whose_weights_are_not_kept_serves_nothing():
     assert not Card("nuclei", DESIGN.to_json(), shared=True).serves(DESIGN)
     assert not Card("nuclei", DESIGN.to_json(), shared=False).serves(DESIGN)

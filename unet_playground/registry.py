@@ -71,7 +71,7 @@ class Option:
     def allowed(self) -> str:
         """The legal values in words: `sequential, parallel` or `1 to 64`."""
         if self.choices:
-            return ", ".join(_spell(choice) for choice in self.choices)
+            return ", ".join(spell(choice) for choice in self.choices)
         return f"{'odd numbers ' if self.odd else ''}{self.low:g} to {self.high:g}"
 
     @property
@@ -82,15 +82,15 @@ class Option:
     def parse(self, text: str | Value, owner: str) -> Value:
         """The value that `text` writes; refused with what is allowed."""
         for choice in self.choices:
-            if _spell(choice) == _spell(text):
+            if spell(choice) == spell(text):
                 return choice
         if not self.choices:
             value = _number(text, type(self.default))
             if value is not None and self._holds(value):
                 return value
         raise UnknownChoice(
-            f"{owner}({self.id}={_spell(text)}) is not possible: {self.id} can be {self.allowed}.",
-            f"{owner}({self.id}={_spell(text)}) 无效：{self.id} 可取 {self.allowed}。",
+            f"{owner}({self.id}={spell(text)}) is not possible: {self.id} can be {self.allowed}.",
+            f"{owner}({self.id}={spell(text)}) 无效：{self.id} 可取 {self.allowed}。",
         )
 
     def _holds(self, value: float) -> bool:
@@ -141,7 +141,7 @@ class Choice:
     def __str__(self) -> str:
         if not self.options:
             return self.id
-        return f"{self.id}({','.join(f'{name}={_spell(value)}' for name, value in self.options)})"
+        return f"{self.id}({','.join(f'{name}={spell(value)}' for name, value in self.options)})"
 
 
 class Catalogue(Generic[T]):
@@ -266,7 +266,8 @@ def _read_options(made: object) -> Iterator[Option]:
         yield Option(name, parameter.default, Text(knob.en, knob.zh), choices, knob.low, knob.high, knob.odd)
 
 
-def _spell(value: object) -> str:
+def spell(value: object) -> str:
+    """A value as designs and links write it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -38,6 +38,7 @@ class Card:
         design: The design in JSON; for a bank, the classic of its width and depth.
         shared: Whether it is a bank (weights of all designs) or one design's own.
         only: Slots in which all designs of a bank are like `design`; with none of them it serves every design.
+        parts: Slot -> ids of the parts that a bank was trained with; parts that were added later it does not serve.
         files: Name, bytes and sha256 of every file of weights.
         recipe: How it was trained.
         data: What it was trained and tested on, with licence and split hashes.
@@ -49,6 +50,7 @@ class Card:
     design: dict[str, Any]
     shared: bool
     only: tuple[str, ...] = ()
+    parts: dict[str, list[str]] = field(default_factory=dict)
     files: tuple[dict[str, Any], ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
@@ -68,9 +70,13 @@ class Card:
         own = Design.from_json(self.design)
         if not self.shared:
             return own == design
-        size = ("depth", "width", "dims")
-        defaults = "(" not in design.to_link()
-        return defaults and all(getattr(own, name) == getattr(design, name) for name in (*size, *self.only))
+        alike = all(getattr(own, name) == getattr(design, name) for name in ("depth", "width", "dims", *self.only))
+        return alike and "(" not in design.to_link() and self._knows(design)
+
+    def _knows(self, design: Design) -> bool:
+        """Whether every part of a design was there when the bank was trained."""
+        slots = {slot: {one.id for one in design.levels(slot)} for slot in self.parts if design.applies(slot)}
+        return all(ids <= {*self.parts[slot]} for slot, ids in slots.items())
 
 
 @dataclass(frozen=True)
@@ -199,7 +205,7 @@ def read_card(path: Path) -> Card:
         card = Card(**{**values, "files": tuple(values["files"]), "only": tuple(values.get("only", ()))})
         Design.from_json(card.design)
         plain = all(Path(file["name"]).name == file["name"] and file["bytes"] and file["sha256"] for file in card.files)
-        plain = plain and {*card.only} <= {*SLOT_IDS}
+        plain = plain and {*card.only, *card.parts} <= {*SLOT_IDS}
     except (OSError, ValueError, TypeError, KeyError):
         raise _damaged(path.parent.parent.name) from None
     if card.format not in (1, FORMAT) or not plain:

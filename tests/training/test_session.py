@@ -13,8 +13,10 @@ from safetensors.torch import load_file
 
 from tests.training.scenes import cube, write_cubes, write_scenes
 from unet_playground import Design, UNet, load_model
+from unet_playground.design import SLOT_IDS
 from unet_playground.errors import PlaygroundError, UnusableWeights
 from unet_playground.parts.layers import JoinedConvolution
+from unet_playground.registry import catalogues
 from unet_playground.space import draw
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Example, datasets, examples, split
@@ -105,6 +107,7 @@ def test_the_card_says_what_the_weights_are(finished: Path):
     assert {"format", "task", "design", "shared", "files", "recipe", "data", "metrics", "versions"} <= set(card)
     assert card["format"] == 2
     assert (card["task"], card["shared"], card["design"]) == ("nuclei", True, BASE.to_json())
+    assert card["parts"] == {slot: [*catalogues[slot]] for slot in SLOT_IDS}
     assert {"steps", "size", "side", "rate", "seed"} <= set(card["recipe"])
     assert {"n", "dice", "dice_pooled", "iou", "boundary_f1", "object_f1", "intervals"} <= set(card["metrics"]["test"])
     assert card["metrics"]["validation"][-1]["step"] == 6

@@ -34,8 +34,8 @@ def onnx(model: UNet, sides: Sequence[int] | None = None) -> bytes:
     """
     if missing := " + ".join(name for name in _NEEDED if find_spec(name) is None):
         raise PlaygroundError(
-            f"ONNX needs {missing}, not installed here; install unet-playground[onnx] with pip.",
-            f"ONNX 需要 {missing}，本机未安装；请用 pip 安装 unet-playground[onnx]。",
+            f'ONNX needs {missing}, not installed here; in the repository, pip install -e ".[onnx]" installs it.',
+            f'ONNX 需要 {missing}，本机未安装；请在仓库中用 pip install -e ".[onnx]" 安装。',
         )
     design = model.design
     if sides is not None and (len(sides) != design.dims or min(sides) < 1):

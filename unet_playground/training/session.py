@@ -19,10 +19,11 @@ from safetensors.numpy import save as save_arrays
 from torch import Tensor
 
 from unet_playground import __version__
-from unet_playground.design import Design
+from unet_playground.design import SLOT_IDS, Design
 from unet_playground.errors import PlaygroundError, UnusableWeights
 from unet_playground.inference import best_device
 from unet_playground.model import UNet
+from unet_playground.registry import catalogues
 from unet_playground.space import change
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Example, Sample, data_root, datasets, examples, split, split_hash
@@ -111,7 +112,7 @@ class Session:
                 "--teacher, --start and --only belong to --bank; leave them out to train one design.",
                 "--teacher、--start 与 --only 只用于 --bank；训练单个设计时请省略。",
             )
-        wanted = Card(self.task, self.base.to_json(), True, self.only, ({},))
+        wanted = Card(self.task, self.base.to_json(), shared=True, only=self.only, files=({},))
         sources = [*((folder, False) for folder in self.teachers), *([(self.start, True)] if self.start else [])]
         for folder, bank in sources:
             card = read_card(folder / "card.json")
@@ -193,6 +194,7 @@ class Session:
             design=self.base.to_json(),
             shared=self.shared,
             only=self.only,
+            parts={slot: [*catalogues[slot]] for slot in SLOT_IDS} if self.shared else {},
             recipe={
                 **asdict(self.recipe),
                 "device": _device_name(trainer.device),

@@ -177,8 +177,8 @@ def _ray() -> ModuleType:
         import ray.exceptions  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingRay(
-            'Ray is not installed; install the extra with pip install "unet-playground[ray]", or leave --ray out.',
-            '未安装 Ray；请用 pip install "unet-playground[ray]" 安装，或不用 --ray。',
+            'Ray is not installed; in the repository, pip install -e ".[ray]" installs it; or leave --ray out.',
+            '未安装 Ray；请在仓库中用 pip install -e ".[ray]" 安装，或不用 --ray。',
         ) from None
     return ray
 
