@@ -202,6 +202,14 @@ def test_a_training_whose_loss_is_no_number_any_more_ends_there(scenes: Path, tm
     assert not (tmp_path / "run" / "card.json").exists()
 
 
+def test_a_bank_of_one_kind_of_block_takes_over_its_teachers_weights_alone(teacher: Path):
+    bank, network = Bank(BASE, 3, 2, shared=True, only=("block",)), teacher_of("nuclei", teacher)
+    bank.start_from(network)
+    x = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(bank.network(BASE)(x), network(x), rtol=0, atol=1e-5)
+    assert not any(".residual." in name for name in bank.parameters)
+
+
 @pytest.mark.parametrize("block", ["residual", "multi-scale"])
 def test_other_blocks_of_a_bank_begin_as_their_teachers(teacher: Path, block: str):
     bank, network = Bank(BASE, 3, 2, shared=True), teacher_of("nuclei", teacher)

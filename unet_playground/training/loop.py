@@ -91,7 +91,8 @@ class Bank:
         """Take a trained network's weights as the initial ones; other kinds of block begin as its plain ones."""
         for name, parameter in network.named_parameters():
             self.parameters[name].data.copy_(parameter.detach())
-        others = [network.design.replace(block=id) for id in blocks] if self.shared else []
+        taught = blocks if self.shared and "block" not in self.only else ()
+        others = [network.design.replace(block=id) for id in taught]
         for design in (network.design, *others):
             own = self.network(design)
             if design != network.design:
