@@ -56,7 +56,7 @@ def test_onnx_of_fixed_sides_says_so():
 
 def test_without_its_packages_onnx_says_which(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(exchange, "_NEEDED", ("onnx", "no_such_package"))
-    with pytest.raises(PlaygroundError, match=r"no_such_package.*unet-playground\[onnx\]"):
+    with pytest.raises(PlaygroundError, match=r"no_such_package.*\[onnx\]"):
         onnx(varied(BASE))
 
 

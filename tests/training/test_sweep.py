@@ -110,7 +110,7 @@ def test_each_of_several_processes_computes_in_one_thread(tmp_path: Path):
 
 def test_without_ray_one_sentence_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingRay, match=r"unet-playground\[ray\]") as error:
+    with pytest.raises(MissingRay, match=r"\[ray\]") as error:
         sweep([Square(tmp_path, 1)], ray="auto")
     assert "[ray]" in error.value.text.zh
     assert error.value.text.en.count(". ") == 0
