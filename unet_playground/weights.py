@@ -1,4 +1,4 @@
-"""Trained weights: the bank that all designs share, designs trained alone, and the cards that describe them."""
+"""Trained weights: banks that designs share, designs trained alone, and the cards that describe them."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ class Card:
 
     Attributes:
         task: Id of the task.
-        design: The design in JSON; for a bank, the classic of its width and depth.
+        design: The design in JSON; for a bank, the classic of its size but for `only`.
         shared: Whether it is a bank (weights of all designs) or one design's own.
         only: Slots in which all designs of a bank are like `design`; with none of them it serves every design.
         parts: Slot -> ids of the parts that a bank was trained with; parts that were added later it does not serve.

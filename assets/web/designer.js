@@ -91,10 +91,12 @@ function take() {
 function send(event) {
   trigger("input", event);
   clearTimeout(waiting);
-  waiting = setTimeout(() => {
-    awaited = [];
-    take();
-  }, ANSWER_LIMIT);
+  waiting = setTimeout(takeBack, ANSWER_LIMIT);
+}
+
+function takeBack() {
+  awaited = [];
+  take();
 }
 
 function undo() {
@@ -362,5 +364,6 @@ function goTo(slot) {
 }
 
 document.addEventListener("keydown", onKey);
+document.addEventListener("unanswered", takeBack);
 watch("value", take);
 take();

@@ -12,7 +12,7 @@ async function copyLink(button, said) {
     document.execCommand("copy");
     field.remove();
   }
-  const before = button.textContent;
+  const asked = (button.dataset.asked ??= button.textContent);
   button.textContent = said;
-  setTimeout(() => (button.textContent = before), 2000);
+  setTimeout(() => (button.textContent = asked), 2000);
 }

@@ -63,7 +63,7 @@ def test_untrained_designs_are_refused_in_one_sentence(make: Callable[..., expor
 
 @pytest.mark.parametrize("make", [export.zipped, export.exchanged, export.figures])
 def test_without_an_image_it_is_asked_for(make: Callable[..., export.File]):
-    with pytest.raises(PlaygroundError, match="Choose an image"):
+    with pytest.raises(PlaygroundError, match="There is no image here"):
         make(Bench(DESIGN), None, Turn())
 
 

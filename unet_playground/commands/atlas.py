@@ -39,7 +39,7 @@ from unet_playground.training.sweep import Failure, sweep
 
 CAVEAT = (
     "Intervals cover the choice of test images; for designs trained alone (solo) also the seed, as far as second seeds "
-    "tell. Shared weights say how a design does in this one bank."
+    "tell. Shared weights say how a design does in these banks alone."
 )
 WEAK = 0.1
 """Dice below the classic's that makes a design of the bank stand out."""

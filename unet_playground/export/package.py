@@ -41,7 +41,7 @@ Design: `{link}`
 Written by U-Net Playground {version}. Code: MIT licence, (c) 2026 The U-Net Playground authors.
 """
 _KINDS = {
-    "shared": "the weights that all designs share, trained for none of them in particular",
+    "shared": "weights that many designs share, trained for none of them in particular",
     "solo": "weights that were trained for this design alone",
     "untrained": "weights that are not trained",
     "own": "weights of your own",

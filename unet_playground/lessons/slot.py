@@ -230,7 +230,7 @@ def nearest(value: float, *offered: float) -> int:
 
 TRAINED = {
     "solo": Text("each trained alone", "各自单独训练"),
-    "shared": Text("both from one bank of shared weights", "取自同一套共享权重"),
+    "shared": Text("both with shared weights", "均用共享权重"),
     "": Text("counted", "按式计算"),
 }
 """How two compared designs were trained, in words."""

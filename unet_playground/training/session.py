@@ -332,7 +332,7 @@ def _named(folder: Path) -> dict[str, object]:
 def _probe(base: Design, only: Sequence[str] = ()) -> list[Design]:
     """The designs by whose mean a bank is judged while it is trained: its own, and others that learn slowly."""
     others = ({"skip": "none"}, {"down": "none"}, {"block": "dilated"})
-    changed = [change(base, **one) for one in (others if only else others[:2]) if not one.keys() & {*only}]
+    changed = [change(base, **one) for one in others if not one.keys() & {*only}]
     return [base, *(one for one in changed if isinstance(one, Design))]
 
 

@@ -35,13 +35,18 @@ from unet_playground.ui.viewer import pane, shown, toolbar
 
 Question = dict[str, Any]
 
+UNKNOWN = (256, 256)
+"""Sides in pixels for which a design is drawn where there is no image."""
 QUICK = {"concurrency_id": "quick", "concurrency_limit": 1}
 MARK_STALE = "(...inputs) => { document.body.classList.add('stale'); return inputs; }"
 """Takes the pictures away the moment a choice is made: what they show is no longer true."""
-SPEAK = f"(...inputs) => {{ document.documentElement.lang = 'SPOKEN'; return ({MARK_STALE})(...inputs); }}"
-"""The same, and says in which language the page is: Gradio has put the browser's there."""
-UNMARK = "() => document.body.classList.remove('stale')"
-"""Brings the pictures back where a choice was not answered: they show what was chosen before it."""
+TAKE_BACK = """(...chosen) => {
+  document.body.classList.remove('stale');
+  document.dispatchEvent(new Event('unanswered'));
+  const shown = new URLSearchParams(location.search);
+  return shown.has('task') ? ['task', 'example', 'weights'].map((name) => shown.get(name)) : chosen;
+}"""
+"""Takes a choice back that was not answered: pictures and controls show what was chosen before it."""
 MARK_FRESH = f"(...inputs) => {{ document.body.classList.remove('stale'); ({WRITE})(...inputs); }}"
 """Undoes that and puts what is shown into the address."""
 
@@ -75,7 +80,8 @@ class Page(Furnished):
         quick = {**self.slow, **QUICK, "js": MARK_STALE, "trigger_mode": "multiple"}
         heard = event(run, [*inputs, *self.held], self._outputs(), **quick)
         heard.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
-        heard.failure(None, js=UNMARK, show_progress="hidden")
+        chosen = [self.task, self.example, self.weights]
+        heard.failure(None, chosen, chosen, js=TAKE_BACK, show_progress="hidden")
 
     def _connect(self) -> None:
         """Every choice answers at once; the rest streams in until its `Turn` is over (what Gradio cancels is dead)."""
@@ -96,7 +102,7 @@ class Page(Furnished):
         self.listen(self.upload.upload, self._show_upload, self.task, self.upload)
         self.listen(self.truth.upload, self._judge, self.truth)
         self.listen(self.weights.input, self._choose_weights, self.weights)
-        quick = {**self.slow, **QUICK, "js": SPEAK.replace("SPOKEN", {"en": "en", "zh": "zh-CN"}[self.language])}
+        quick = {**self.slow, **QUICK, "js": _opening(self.language)}
         opened = self.app.load(self._open, [self.turn], self._outputs(), **quick)
         opened.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
 
@@ -243,13 +249,14 @@ class Page(Furnished):
             turn: The visitor's.
             seen: What the page shows already: if it is this scene, nothing but the designs is new.
         """
-        number, language = turn.next(), self.language
-        task = scene.task if scene else next(iter(tasks))
+        language, task = self.language, scene.task if scene else next(iter(tasks))
         first: Updates = {**self._controls(bench), self.message: "", self.scene: scene}
         first[self.cost] = panels.cost_table(bench, task, language)
         if scene is None:  # there was none, or nobody came for so long that it was given up
+            first[self.diagram] = drawing(bench.edited, UNKNOWN, task, language, bench.other)
             yield {**first, **self._clear(task, turn), self.message: panels.message(texts.NO_IMAGE, language)}
             return
+        number = turn.next()
         first[self.diagram] = drawing(bench.edited, scene.sides, task, language, bench.other)
         if scene is not seen:
             first[self.tools] = toolbar(scene, scene.labels, language)
@@ -345,7 +352,8 @@ class Page(Furnished):
         empty = {view: pane(name, "empty", language, **self._offered(name)) for name, view in self.views.items()}
         labels = tasks[task].make.labels
         said = {self.about: panels.line(texts.EMPTY, language), self.tools: toolbar(None, labels, language)}
-        gone = {self.scene: None, self.message: "", self.fan: None}
+        # Where the example stayed chosen, choosing it once more would be no event.
+        gone = {self.scene: None, self.message: "", self.fan: None, self.example: None}
         return {self.asked: turn.next(), **gone, **empty, **said}
 
     def _controls(self, bench: Bench) -> Updates:
@@ -357,6 +365,12 @@ class Page(Furnished):
             self.bench_link: bench.to_link(),
             self.preset_line: panels.preset_line(bench.edited, self.language),
         }
+
+
+def _opening(language: str) -> str:
+    """JavaScript that also says in which language the page is: Gradio has put the browser's there."""
+    spoken = {"en": "en", "zh": "zh-CN"}[language]
+    return f"(...inputs) => {{ document.documentElement.lang = '{spoken}'; return ({MARK_STALE})(...inputs); }}"
 
 
 def _kept(scene: Scene | None) -> Question:

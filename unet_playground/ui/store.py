@@ -38,8 +38,7 @@ def read_once(*paths: str) -> Iterator[None]:
             for path in paths:
                 _awaited[path] -= 1
                 if _awaited[path] <= 0:
-                    del _awaited[path]
-                    Path(path).unlink(missing_ok=True)
+                    _remove(Path(path))
 
 
 class Store:
@@ -65,7 +64,7 @@ class Store:
             if used <= self.most:
                 break
             if changed < time.time() - _YOUNG:
-                path.unlink(missing_ok=True)
+                _remove(path)
                 used -= bytes_
         return used <= self.most
 
@@ -73,8 +72,7 @@ class Store:
         """Remove every file whose time is over, and folders that are left empty."""
         for changed, _, path in list(self._files()):
             if changed < time.time() - self.seconds:
-                path.unlink(missing_ok=True)
-                _awaited.pop(str(path), None)
+                _remove(path)
                 with suppress(OSError):  # another file lies there
                     path.parent.rmdir()
 
@@ -100,6 +98,12 @@ class Store:
                 with suppress(FileNotFoundError):  # what was read meanwhile is gone
                     found = path.stat()
                     yield found.st_mtime, found.st_size, path
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, whoever may still have wanted to read it."""
+    _awaited.pop(str(path), None)
+    path.unlink(missing_ok=True)
 
 
 def _sweep_killed() -> None:

@@ -94,7 +94,7 @@ MISSING = {
 }
 """Said where the weights asked for do not exist, before what is shown instead."""
 TESTED = {
-    "shared": Text(". Classic of this bank: Dice {dice:.3f} on {n}", "。该权重库的经典设计：{n}上 Dice {dice:.3f}"),
+    "shared": Text(". Main design of this bank: Dice {dice:.3f} on {n}", "。该权重库的主要设计：{n}上 Dice {dice:.3f}"),
     "solo": Text(". Dice {dice:.3f} on {n}", "。{n}上 Dice {dice:.3f}"),
 }
 HELD_OUT = {

@@ -119,7 +119,7 @@ class _Pauses(Tap):
         "设计之间的分歧",
         "许多设计看同一幅图，在哪里不一致。",
         "从权重库中固定地抽取若干随机设计，各自分割这幅图。图中显示每个像素有多大比例的设计与多数不同；面积给出最小、中位和最大值："
-        "这是“换一种设计结果会差多少”的直接回答。这些设计共享同一个权重库、同样的训练图像，因此分歧小不等于正确，"
+        "这是“换一种设计结果会差多少”的直接回答。这些设计共享权重和同样的训练图像，因此分歧小不等于正确，"
         "且权重库中较弱的设计会使范围变宽。",
     ),
 )
@@ -136,7 +136,7 @@ def disagreement(
 
     Random designs, always the same ones, segment the image with the bank's weights. The map shows which share of them
     differs from what most of them say; the area is given as smallest, middle and largest: a direct answer to how much
-    the result hangs on the design. They share one bank and one set of training images, so little disagreement does not
+    the result hangs on the design. They share weights and one set of training images, so little disagreement does not
     mean right, and a weak design of the bank makes the range wide.
 
     Args:

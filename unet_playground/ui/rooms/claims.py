@@ -66,8 +66,8 @@ INSIDE = {
 """Columns of the atlas that instruments measured."""
 CAVEAT = Text(
     "Intervals cover the choice of test images; for designs trained alone (solo) also the seed, as far as second seeds "
-    "tell. Shared weights say how a design does in this one bank.",
-    "区间涵盖测试图像的选取；单独训练（独立）的设计还涵盖种子。共享权重只说明设计在这一个权重库中的表现。",
+    "tell. Shared weights say how a design does in these banks alone.",
+    "区间涵盖测试图像的选取；单独训练（独立）的设计还涵盖种子。共享权重只说明设计在这些权重库中的表现。",
 )
 
 

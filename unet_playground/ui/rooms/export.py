@@ -39,7 +39,6 @@ File = tuple[str, bytes]
 """Name and content."""
 
 LANE = {"concurrency_id": "export", "concurrency_limit": 1}
-NO_IMAGE = Text("Choose an image first.", "请先选择图像。")
 UNTRAINED = Text(
     "This design has no trained weights to take home, only its JSON: train it in the room Train, or choose width 16, "
     "depth 4 and default part options.",
@@ -278,7 +277,7 @@ def masked(scene: Scene, model: UNet, told: Text, language: str) -> str:
 
 def _some(scene: Scene | None) -> Scene:
     if scene is None:
-        raise PlaygroundError(NO_IMAGE.en, NO_IMAGE.zh)
+        raise PlaygroundError(texts.NO_IMAGE.en, texts.NO_IMAGE.zh)
     return scene
 
 
