@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.app import chromium
 from tests.browser.looking import (
+    DESK,
     VIEWS,
     all_views_are_done,
     choose,
@@ -21,7 +22,6 @@ from tests.browser.looking import (
     option_of,
     pane_of,
     slot_of,
-    visit,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
@@ -250,17 +250,18 @@ def test_hasty_choices_end_in_the_last_design_with_all_its_pictures_on_a_slow_ma
 
 
 def test_a_choice_that_the_server_has_no_room_for_is_taken_back(browser: Browser, address: str) -> None:
-    with visit(browser) as context:  # a page of its own: the console tells of every refusal
-        page = opened(context, address)
-        is_quick(page)
-        told = {"detail": "Too many computations wait here already. 此处等待的计算过多。"}
-        page.route("**/queue/join*", lambda route: route.fulfill(status=429, json=told))
-        option_of(page, "skip", "dense").click()
-        expect(page.locator(".toast-body").first).to_contain_text("此处等待的计算过多")
-        expect(option_of(page, "skip", "concat")).to_have_attribute("aria-checked", "true", timeout=2000)
-        expect(page.locator("body")).not_to_have_class(re.compile("stale"))
-        page.locator("#task label").get_by_text("Hippocampus").click()
-        expect(page.locator("#task label.selected")).to_contain_text("Nuclei")
-        page.unroute("**/queue/join*")
-        choose(page, "skip", "dense")
-        expect(pane_of(page, "prediction")).to_have_attribute("data-state", "done")
+    context = browser.new_context(viewport=DESK)  # whose console may tell of refusals
+    page = opened(context, address)
+    is_quick(page)
+    told = {"detail": "Too many computations wait here already. 此处等待的计算过多。"}
+    page.route("**/queue/join*", lambda route: route.fulfill(status=429, json=told))
+    option_of(page, "skip", "dense").click()
+    expect(page.locator(".toast-body").first).to_contain_text("此处等待的计算过多")
+    expect(option_of(page, "skip", "concat")).to_have_attribute("aria-checked", "true", timeout=2000)
+    expect(page.locator("body")).not_to_have_class(re.compile("stale"))
+    page.locator("#task label").get_by_text("Hippocampus").click()
+    expect(page.locator("#task label.selected")).to_contain_text("Nuclei")
+    page.unroute("**/queue/join*")
+    choose(page, "skip", "dense")
+    expect(pane_of(page, "prediction")).to_have_attribute("data-state", "done")
+    context.close()
