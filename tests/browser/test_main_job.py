@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.app import chromium
 from tests.browser.looking import (
-    DESK,
     VIEWS,
     all_views_are_done,
     choose,
@@ -250,7 +249,7 @@ def test_hasty_choices_end_in_the_last_design_with_all_its_pictures_on_a_slow_ma
 
 
 def test_a_choice_that_the_server_has_no_room_for_is_taken_back(browser: Browser, address: str) -> None:
-    context = browser.new_context(viewport=DESK)  # whose console may tell of refusals
+    context = browser.new_context()  # whose console may tell of refusals
     page = opened(context, address)
     is_quick(page)
     told = {"detail": "Too many computations wait here already. 此处等待的计算过多。"}
