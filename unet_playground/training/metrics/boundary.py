@@ -1,11 +1,11 @@
-"""How well boundaries agree, and what is right near them and away from them. Images only."""
+"""How well boundaries agree, and what is right near them and away from them; in volumes slice by slice."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from unet_playground.registry import Chinese, Paper
-from unet_playground.training.metrics.catalogue import Mask, Region, Scale, Truth, metrics, over_classes
+from unet_playground.training.metrics.catalogue import Mask, Region, Scale, Truth, by_slice, metrics, over_classes
 from unet_playground.training.metrics.overlap import Counts, count
 
 TOLERANCE = 2
@@ -19,7 +19,7 @@ TOLERANCE = 2
     paper=Paper(
         "Csurka et al.", 2013, "What is a good evaluation measure for semantic segmentation?", "doi:10.5244/C.27.32"
     ),
-    scale=Scale(general=True),
+    scale=Scale(general=True, solid=True),
 )
 def boundary_f1(predicted: Mask, truth: Truth, classes: int) -> float:
     """How much of each boundary lies within 2 px of the other: the harmonic mean of both shares.
@@ -27,7 +27,7 @@ def boundary_f1(predicted: Mask, truth: Truth, classes: int) -> float:
     The image's border is no boundary. Where neither mask has one, equal masks give 1 and others (nothing against
     everything) 0; where one has none, 0. Per class, then the mean over the classes.
     """
-    return over_classes(_f1, predicted, truth, classes)
+    return over_classes(by_slice(_f1), predicted, truth, classes)
 
 
 @metrics.register(
@@ -35,7 +35,7 @@ def boundary_f1(predicted: Mask, truth: Truth, classes: int) -> float:
     title="Hausdorff distance, 95%",
     zh=Chinese("95% 豪斯多夫距离", "两条边界间距离的第 95 百分位数，取两个方向中较大者，单位为像素。"),
     paper=Paper("Huttenlocher et al.", 1993, "Comparing images using the Hausdorff distance", "doi:10.1109/34.232073"),
-    scale=Scale(unit="px", higher=False, general=True),
+    scale=Scale(unit="px", higher=False, general=True, solid=True),
 )
 def hd95(predicted: Mask, truth: Truth, classes: int) -> float:
     """How far apart the boundaries are, in pixels, but for the worst 5% of their points.
@@ -45,7 +45,7 @@ def hd95(predicted: Mask, truth: Truth, classes: int) -> float:
     the image has a boundary. Both empty give 0; one empty gives the diagonal of the image, the largest distance there
     is. Per class, then the mean over the classes.
     """
-    return over_classes(_hd95, predicted, truth, classes)
+    return over_classes(by_slice(_hd95), predicted, truth, classes)
 
 
 @metrics.register(
@@ -55,7 +55,7 @@ def hd95(predicted: Mask, truth: Truth, classes: int) -> float:
     paper=Paper(
         "Kohli et al.", 2009, "Robust higher order potentials for label consistency", "doi:10.1007/s11263-008-0202-0"
     ),
-    scale=Scale(general=True),
+    scale=Scale(general=True, solid=True),
 )
 def interior_dice(predicted: Mask, truth: Truth, classes: int) -> float:
     """Dice of the pixels farther than 2 px from the true boundary, inside and outside: what is more than a shift.
@@ -64,7 +64,7 @@ def interior_dice(predicted: Mask, truth: Truth, classes: int) -> float:
     pixels wide on either side. Where the truth has no boundary (class absent, or everywhere) no pixel is near it, and
     this is the plain Dice. Both masks empty there give 1. Per class, then the mean over the classes.
     """
-    return over_classes(lambda own, true: _near_and_far(own, true)[1].dice, predicted, truth, classes)
+    return over_classes(by_slice(lambda own, true: _near_and_far(own, true)[1].dice), predicted, truth, classes)
 
 
 @metrics.register(
@@ -74,7 +74,7 @@ def interior_dice(predicted: Mask, truth: Truth, classes: int) -> float:
     paper=Paper(
         "Kohli et al.", 2009, "Robust higher order potentials for label consistency", "doi:10.1007/s11263-008-0202-0"
     ),
-    scale=Scale(general=True),
+    scale=Scale(general=True, solid=True),
 )
 def boundary_dice(predicted: Mask, truth: Truth, classes: int) -> float:
     """Dice of the pixels within 2 px of the true boundary, inside and outside: how well the outline sits.
@@ -83,7 +83,7 @@ def boundary_dice(predicted: Mask, truth: Truth, classes: int) -> float:
     Where the truth has no boundary this is the plain Dice, too: what is predicted there is wrong. Per class, then the
     mean over the classes.
     """
-    return over_classes(lambda own, true: _near_and_far(own, true)[0].dice, predicted, truth, classes)
+    return over_classes(by_slice(lambda own, true: _near_and_far(own, true)[0].dice), predicted, truth, classes)
 
 
 def edge(region: Region, closed: bool = False) -> Region:

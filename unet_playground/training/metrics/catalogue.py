@@ -58,7 +58,7 @@ class Scale:
         unit: `share` is 0 to 1, `px` a distance in pixels, `count` a number of objects.
         higher: Whether more is better.
         general: Whether every task asks for it.
-        solid: Whether it is defined on volumes; else a volume has the mean over its slices.
+        solid: Whether it takes volumes, too; else a volume has the mean over its slices.
     """
 
     unit: Literal["share", "px", "count"] = "share"
@@ -124,9 +124,30 @@ def score(id: str, predicted: Mask, truth: Truth, classes: int) -> float:
     return mean_known(metric(mask, true, classes) for mask, true in filled or pairs[:1])
 
 
-def over_classes(measure: Callable[[Region, Region], float], predicted: Mask, truth: Truth, classes: int) -> float:
+Measure = Callable[[Region, Region], float]
+"""What is said of a predicted and the true region."""
+
+
+def over_classes(measure: Measure, predicted: Mask, truth: Truth, classes: int) -> float:
     """The mean over the classes above background of what `measure` says of (predicted, true) regions."""
     return mean_known(measure(predicted == label, truth.labels == label) for label in range(1, classes))
+
+
+def by_slice(measure: Measure) -> Measure:
+    """A measure of regions (h, w) that takes volumes (d, h, w), too: the mean over the slices that either region is in.
+
+    So a class is not asked about where it is not, which would be right in every mask. A volume that both regions are
+    absent from has the value of an empty slice.
+    """
+
+    def of_any(predicted: Region, true: Region) -> float:
+        if predicted.ndim == 2:
+            return measure(predicted, true)
+        filled = (predicted | true).any(axis=(1, 2))
+        filled[0] |= not filled.any()
+        return mean_known(map(measure, predicted[filled], true[filled]))
+
+    return of_any
 
 
 def mean_known(values: Iterable[float]) -> float:

@@ -8,7 +8,16 @@ from scipy.ndimage import distance_transform_edt
 from skimage.morphology import skeletonize
 
 from unet_playground.registry import Chinese, Paper
-from unet_playground.training.metrics.catalogue import Mask, Region, Scale, Truth, mean_known, metrics, over_classes
+from unet_playground.training.metrics.catalogue import (
+    Mask,
+    Region,
+    Scale,
+    Truth,
+    by_slice,
+    mean_known,
+    metrics,
+    over_classes,
+)
 
 THIN = 3
 """Pixels: the width of the widest thin vessel."""
@@ -20,7 +29,7 @@ THIN = 3
     zh=Chinese("clDice", "每个掩膜的骨架落在另一个掩膜内的比例，取调和平均；断裂和多余的分支都会降低它。"),
     formula=r"$\frac{2\,T_{prec}\,T_{sens}}{T_{prec} + T_{sens}}$",
     paper=Paper("Shit et al.", 2021, "clDice, a topology-preserving loss", "arXiv:2003.07311"),
-    scale=Scale(),
+    scale=Scale(solid=True),
 )
 def cldice(predicted: Mask, truth: Truth, classes: int) -> float:
     """How much of each mask's centre line lies in the other mask: the harmonic mean of both shares.
@@ -29,7 +38,7 @@ def cldice(predicted: Mask, truth: Truth, classes: int) -> float:
     Both empty give 1, one empty 0. Skeletons are those of Zhang and Suen 1984. Per class, then the mean over the
     classes.
     """
-    return over_classes(_cldice, predicted, truth, classes)
+    return over_classes(by_slice(_cldice), predicted, truth, classes)
 
 
 @metrics.register(
