@@ -4,11 +4,14 @@
 """
 
 import argparse
+import math
 from itertools import combinations
+from statistics import variance
 
 from benchmarks.bank import BOUNDS, WEAK
 from benchmarks.measure import Verdict
 from unet_playground.atlas import Row, agreement, classic_of, read_atlas
+from unet_playground.claims.verdict import NORMAL, TIMING
 from unet_playground.design import SLOT_IDS, Design
 from unet_playground.space import cover
 from unet_playground.tasks import tasks
@@ -21,8 +24,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task", nargs="*", default=list(tasks), choices=list(tasks))
     verdict = Verdict()
-    for task in parser.parse_args().task:
+    chosen = parser.parse_args().task
+    for task in chosen:
         _hold(verdict, task)
+    verdict.at_most("how far the ratio of two equal times is off, 95%", _timing(chosen), TIMING)
     verdict.finish()
 
 
@@ -49,6 +54,17 @@ def _weak(bank: tuple[Row, ...], solo: tuple[Row, ...], headline: str) -> float:
         return float("nan")
     excused = {row.design for row in solo if row.value(headline) < classic[0] - WEAK}
     return sum(row.value(headline) < classic[0] - WEAK and row.design not in excused for row in bank)
+
+
+def _timing(names: list[str]) -> float:
+    """From the same networks in the tables of several tasks: two standard deviations of the ratio of two times."""
+    times: dict[Design, list[float]] = {}
+    for row in (row for task in names for row in read_atlas(task).of("shared")):
+        times.setdefault(row.design, []).append(math.log(row.latency))
+    repeated = [values for values in times.values() if len(values) > 1]
+    freedom = sum(len(values) - 1 for values in repeated)
+    squares = sum(variance(values) * (len(values) - 1) for values in repeated)
+    return NORMAL * math.sqrt(2 * squares / freedom) if freedom else float("nan")
 
 
 def _pairs(design: Design) -> set[tuple[tuple[str, str], ...]]:

@@ -11,7 +11,7 @@ import pytest
 import unet_playground.claims as package
 from tests.rows import row
 from unet_playground import Design
-from unet_playground.atlas import COSTS, Atlas, Row
+from unet_playground.atlas import COSTS, Atlas, Row, error_of_mean
 from unet_playground.claims import (
     VERDICTS,
     Claim,
@@ -60,6 +60,11 @@ def _pair(difference: float, metric: str = "dice", weights: str = "shared") -> A
 def _verdict(atlas: Atlas | dict[str, Atlas], *comparisons: Comparison) -> str:
     atlases = atlas if isinstance(atlas, dict) else {"nuclei": atlas}
     return judge(Claim(A, B, ("down",), comparisons), atlases).verdict
+
+
+def _sparse(values: tuple[float, ...], every: int) -> tuple[float, ...]:
+    """As many images, most of them not measured."""
+    return tuple(value if at % every == 0 else float("nan") for at, value in enumerate(values))
 
 
 # The catalogue
@@ -183,6 +188,27 @@ def test_times_may_be_off_by_a_tenth():
     slow, quick = (_atlas(one, replace(row(B), latency=1.0)) for one in rows)
     assert _verdict(slow, less("latency")) == "not supported"
     assert _verdict(quick, less("latency")) == "supported"
+    # What a time may be off grows with it: 2.1 times and 1.9 times as long are not told apart.
+    twice = _atlas(replace(row(A), latency=1.9), replace(row(B), latency=2.1))
+    assert _verdict(twice, less("latency")) == "not supported"
+
+
+def test_few_measured_images_make_a_wide_interval():
+    pairs = (_images(0.7, 0.011), _images(0.7))
+    dense, sparse = ([_sparse(values, every) for values in pairs] for every in (1, 5))
+    widths = []
+    for first, second in (dense, sparse):
+        known = [float(np.nanmean(values)) for values in (first, second)]
+        rows = [
+            replace(row(design), images={"cka_0": values}, metrics={"cka_0": mean})
+            for design, values, mean in zip((A, B), (first, second), known, strict=True)
+        ]
+        finding = judge(Claim(A, B, ("down",), (lower("cka_0"),)), {"nuclei": _atlas(*rows)}).findings[0]
+        widths.append(finding.high - finding.low)
+        errors = error_of_mean(np.subtract(first, second), NAMES)
+        groups = np.count_nonzero(~np.isnan(first))
+        assert widths[-1] == pytest.approx(2 * student(groups) * errors)
+    assert widths[1] > 2 * widths[0]
 
 
 def test_columns_of_one_design_are_compared_image_by_image():

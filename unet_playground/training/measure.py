@@ -201,7 +201,7 @@ def _redundancy(model: UNet, result: Evaluation, images: Sequence[Example]) -> d
     for image in images:
         owners.setdefault(image.name if image.name in result.names else image.group, []).append(image)
     names = list(owners)
-    chosen = names[:: max(1, len(names) // LOOKED_AT)][:LOOKED_AT]
+    chosen = [names[at] for at in np.linspace(0, len(names) - 1, min(LOOKED_AT, len(names)), dtype=int)]
     columns = redundancy(model, [owners[name][len(owners[name]) // 2].image for name in chosen])
     found = {id: dict(zip(chosen, column, strict=True)) for id, column in columns.items()}
     return {id: tuple(column.get(name, float("nan")) for name in result.names) for id, column in found.items()}
