@@ -274,6 +274,15 @@ def test_a_label_of_another_size_is_refused(capsys: Capture, tmp_path: Path, all
     assert "a label has the size of its image" in _refusal(capsys, "evaluate", "--task", "nuclei", *words)
 
 
+def test_images_and_volumes_in_one_folder_are_refused(capsys: Capture, tmp_path: Path, all_nucleus: Design):
+    labels, words = write_cubes(tmp_path) / "hippocampus", []
+    for folder in ("images", "labels"):
+        Image.fromarray(np.zeros((10, 10), np.uint8)).save(labels / folder / "a.png")
+        words += [f"--{folder}", labels / folder]
+    refusal = _refusal(capsys, "evaluate", "--task", "nuclei", *words, *SMALL)
+    assert "give each kind a folder of its own" in refusal
+
+
 def test_help_lists_the_environment(capsys: Capture):
     with pytest.raises(SystemExit) as stop:
         main(["serve", "--help"])

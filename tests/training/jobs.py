@@ -1,6 +1,7 @@
 """Jobs that leave a mark whenever they run, for tests of sweeps; processes of other machines can import them."""
 
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -62,6 +63,16 @@ class Threads(Square):
 
         super().run()
         return torch.get_num_threads()
+
+
+@dataclass(frozen=True)
+class OutOfMemory(Square):
+    """End the process that runs it, as an operating system without memory does."""
+
+    def run(self) -> int:
+        super().run()
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("unreachable")
 
 
 def runs(folder: Path, number: int) -> list[str]:

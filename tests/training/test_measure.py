@@ -238,6 +238,18 @@ def test_of_a_second_seed_only_the_card_stays(checkpoints: Path, scenes: str):
 
 
 @pytest.mark.usefixtures("_short")
+def test_a_reference_of_fewer_steps_is_trained_anew(checkpoints: Path, scenes: str):
+    brief, full = SoloJob("nuclei", BASE, steps=2, data=scenes), SoloJob("nuclei", BASE, data=scenes)
+    sweep([brief])
+    assert brief.done()
+    assert not full.done()
+    assert sweep([full]) == []
+    assert full.done()
+    assert read_card(full.folder / "card.json").recipe["steps"] == 3
+    assert len(read_atlas("nuclei").of("solo")) == 1
+
+
+@pytest.mark.usefixtures("_short")
 def test_a_trained_reference_without_a_row_is_measured_but_not_trained_again(checkpoints: Path, scenes: str):
     job = SoloJob("nuclei", BASE, data=scenes)
     sweep([job])

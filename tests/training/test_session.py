@@ -256,12 +256,33 @@ def test_teachers_without_weights_are_refused(scenes: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("checks", [0, 3])
-def test_the_best_weights_on_validation_are_kept(checks: int, scenes: Path, tmp_path: Path):
-    session = _session(tmp_path / "run", scenes, shared=False)
+def test_the_weights_that_are_best_on_validation_are_kept(checks: int, scenes: Path, tmp_path: Path):
+    # A start from which the averaged weights become worse in the second half.
+    wild = replace(RECIPE, steps=40, rate=0.01, smoothing=0.1, seed=4)
+    session = _session(tmp_path / "nuclei" / "run", scenes, shared=False, recipe=wild)
     session.checks = checks
     card = session.run()
-    assert [one["step"] for one in card.metrics["validation"]] == ([4, 5, 6] if checks else [])
-    assert not (tmp_path / "run" / "best.safetensors").exists()
+    scores = card.metrics["validation"]
+    assert [one["step"] for one in scores] == ([27, 34, 40] if checks else [])
+    assert not (session.out / "best.safetensors").exists()
+    validation = examples("nuclei", split("nuclei", scenes)["validation"])
+    kept = evaluate(teacher_of("nuclei", session.out), validation).dice
+    if checks:
+        assert kept == pytest.approx(max(one["dice"] for one in scores), abs=2e-3)
+        assert kept > scores[-1]["dice"] + 0.01, "the last weights were the best, which shows nothing"
+
+
+def test_a_finished_training_is_not_begun_again(scenes: Path, tmp_path: Path):
+    session = _session(tmp_path / "run", scenes, shared=False)
+    card, steps = session.run(), []
+    again = _session(tmp_path / "run", scenes, shared=False)
+    assert again.run(lambda step, total, loss: steps.append(step)) == read_card(session.out / "card.json")
+    assert not steps
+    others = [replace(again, recipe=replace(RECIPE, seed=1)), replace(again, base=BASE.replace(skip="add"))]
+    for other in others:
+        with pytest.raises(UnusableWeights, match="another training"):
+            other.run()
+    assert read_card(session.out / "card.json").sha256 == card.sha256
 
 
 def test_a_trained_bank_serves_another_design(finished: Path, monkeypatch: pytest.MonkeyPatch):

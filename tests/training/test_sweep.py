@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.jobs import Square, Threads, runs
+from tests.training.jobs import OutOfMemory, Square, Threads, runs
 from unet_playground.errors import PlaygroundError
 from unet_playground.training.sweep import MissingRay, sweep
 
@@ -84,6 +84,15 @@ def test_ctrl_c_leaves_what_is_done(tmp_path: Path):
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) != 0
     assert _results(tmp_path) == {0: 0, 1: 1}
+
+
+def test_a_process_that_is_ended_takes_only_its_own_job_along(tmp_path: Path):
+    jobs = [*(Square(tmp_path, number) for number in (1, 3)), OutOfMemory(tmp_path, 2)]
+    jobs += [*(Square(tmp_path, number) for number in (4, 5)), OutOfMemory(tmp_path, 6), Square(tmp_path, 7)]
+    failures = sweep(jobs, workers=2)
+    assert [failure.job for failure in failures] == ["square of 2", "square of 6"]
+    assert "memory" in failures[0].reason
+    assert _results(tmp_path) == {number: number**2 for number in (1, 3, 4, 5, 7)}
 
 
 def test_a_sweep_that_is_done_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

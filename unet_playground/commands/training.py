@@ -23,12 +23,17 @@ def evaluate(given: argparse.Namespace) -> None:
     model = load_model(given.task, chosen_design(given), given.weights)
     task = tasks[given.task].make()
     samples = pair(Path(given.images), Path(given.labels))
-    unit = "group" if is_volume(samples[0].image) else "image"
+    solid = {is_volume(sample.image) for sample in samples}
+    if len(solid) > 1:
+        raise PlaygroundError(
+            "The folder holds images and volumes, which are not scored alike; give each kind a folder of its own.",
+            "文件夹中既有图像又有体数据，两者评分方式不同；请分放在两个文件夹中。",
+        )
     result = run(
         model,
         (one for sample in samples for one in read(sample, task, dims=model.design.dims)),
         datasets[given.task].make.metrics,
-        unit,
+        "group" if solid == {True} else "image",
     )
     summary = result.summary()
     words = ", ".join(f"{name} {value}" for name, value in summary.items() if name != "intervals")

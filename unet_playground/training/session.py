@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,10 @@ from unet_playground.training.loop import DEEP, Bank, Trainer
 from unet_playground.training.recipe import Recipe
 from unet_playground.weights import Card, WeightStore, read_card, replace_file, write, write_card
 
+MACHINE = ("device", "processes", "threads", "seconds")
+"""What a card's recipe says of the machine."""
+RESULTS = ("parts", "files", "data", "metrics", "versions", "format")
+"""What a card has only after training."""
 Progress = Callable[[int, int, float], None]
 """Called with step, steps and the running mean of the loss."""
 
@@ -72,7 +77,7 @@ class Session:
     validation: list[dict[str, float]] = field(default_factory=list, init=False)
 
     def run(self, progress: Progress = lambda step, steps, loss: None) -> Card:
-        """Train to the end, from the last checkpoint if there is one, and give the card.
+        """Train to the end, from the last checkpoint if there is one, and give the card; once done, only the card.
 
         Of several processes the first one scores and writes; the cards of the others have no test scores.
         """
@@ -84,6 +89,8 @@ class Session:
         self.recipe = replace(self.recipe, precision=_precision(self.recipe.precision, device))
         task.check_dims(self.base)
         self._check_sources()
+        if (finished := self._finished()) is not None:
+            return finished
         dims = self.base.dims
         parts = split(self.task, data_root(self.data))
         bank = Bank(self.base, task.channels, len(task.labels), self.shared, self.recipe.seed, device, self.only)
@@ -103,6 +110,22 @@ class Session:
         card = self._scored(card, parts["test"], device)
         self._state.unlink(missing_ok=True)
         self._best.unlink(missing_ok=True)
+        return card
+
+    def _finished(self) -> Card | None:
+        """The card of a training that came to its end here."""
+        if self._state.exists() or not (self.out / "card.json").exists():
+            return None
+        card = read_card(self.out / "card.json")
+        if "test" not in card.metrics or not card.files:
+            return None
+        machine = {name: value for name, value in card.recipe.items() if name in MACHINE}
+        mine = Card(self.task, self.base.to_json(), self.shared, self.only, recipe=self._recipe() | machine)
+        if replace(mine, **{name: getattr(card, name) for name in RESULTS}) != card:
+            raise UnusableWeights(
+                f"{self.out.name} holds weights of another training; choose another --out.",
+                f"{self.out.name} 中已有另一次训练的权重；请换一个 --out。",
+            )
         return card
 
     def _check_sources(self) -> None:
@@ -165,11 +188,11 @@ class Session:
         designs = _probe(self.base, self.only) if self.shared else [self.base]
         unit = datasets[self.task].make.unit
         scores = [evaluate(trainer.bank.averaged(design), validation, ["dice"], unit).dice for design in designs]
-        score = float(np.mean(scores))
+        score = round(float(np.mean(scores)), 4)
         if score > max((one["dice"] for one in self.validation), default=-1.0):
             arrays = {name: tensor.cpu().numpy() for name, tensor in trainer.bank.average.items()}
             replace_file(self._best, save_arrays(arrays))
-        self.validation.append({"step": step, "dice": round(score, 4)})
+        self.validation.append({"step": step, "dice": score})
 
     def _take_best(self, bank: Bank) -> None:
         if self._best.exists():
@@ -196,13 +219,11 @@ class Session:
             only=self.only,
             parts={slot: [*catalogues[slot]] for slot in SLOT_IDS} if self.shared else {},
             recipe={
-                **asdict(self.recipe),
+                **self._recipe(),
                 "device": _device_name(trainer.device),
                 "processes": trainer.world,
                 "threads": torch.get_num_threads(),
                 "seconds": round(self.seconds),
-                **({"start": _named(self.start)} if self.start else {}),
-                **({"teachers": [_named(folder) for folder in self.teachers]} if self.teachers else {}),
             },
             data={
                 "title": entry.title.en,
@@ -220,6 +241,14 @@ class Session:
                 "python": platform.python_version(),
             },
         )
+
+    def _recipe(self) -> dict[str, Any]:
+        """What decides the result, as a card has it."""
+        return {
+            **asdict(self.recipe),
+            **({"start": _named(self.start)} if self.start else {}),
+            **({"teachers": [_named(folder) for folder in self.teachers]} if self.teachers else {}),
+        }
 
     @property
     def _state(self) -> Path:

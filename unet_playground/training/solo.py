@@ -13,6 +13,7 @@ from unet_playground.model import Origin, UNet
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import datasets
 from unet_playground.training.measure import Measured, measure, put
+from unet_playground.training.recipe import Recipe
 from unet_playground.training.selection import KEPT, TWICE, solo_designs, solo_name
 from unet_playground.training.session import Session
 from unet_playground.weights import Card, WeightStore, checkpoint_root, read_card, replace_file, write_card
@@ -69,6 +70,7 @@ class SoloJob:
     def run(self) -> Trained:
         card = self._card()
         if card is None or not card.files:
+            (self.folder / "card.json").unlink(missing_ok=True)  # of a training with other steps, or without weights
             card = self._train()
         measured = measure(self._network(card), self.seed, self.data)
         card = replace(card, metrics={**card.metrics, "test": measured.summary, "weights_sha256": card.sha256})
@@ -88,15 +90,18 @@ class SoloJob:
                 (self.folder / name).unlink(missing_ok=True)
 
     def _card(self) -> Card | None:
-        """The card of a training that came to its end."""
+        """The card of a training of so many steps that came to its end."""
         path = self.folder / "card.json"
         card = read_card(path) if path.exists() else None
-        return card if card and "test" in card.metrics else None
+        ended = card is not None and "test" in card.metrics and card.recipe["steps"] == self._recipe().steps
+        return card if ended else None
+
+    def _recipe(self) -> Recipe:
+        recipe = datasets[self.task].make.recipe
+        return replace(recipe, seed=self.seed, steps=self.steps or recipe.steps)
 
     def _train(self) -> Card:
-        recipe = replace(datasets[self.task].make.recipe, seed=self.seed)
-        recipe = replace(recipe, steps=self.steps or recipe.steps)
-        return Session(self.task, self.design, False, recipe, self.folder, self.data).run()
+        return Session(self.task, self.design, False, self._recipe(), self.folder, self.data).run()
 
     def _network(self, card: Card) -> UNet:
         task = tasks[self.task].make()

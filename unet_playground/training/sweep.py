@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def sweep(
     """Run the jobs that are not done yet and keep every result as soon as it is there.
 
     An interruption loses no more than what was running: the same call goes on with what is missing. A job that fails
-    stops no other.
+    stops no other, nor does one whose process is ended, by lack of memory for example.
 
     Args:
         jobs: All of them, done or not.
@@ -131,16 +131,29 @@ def _keep(job: Job[R], result: R) -> str:
 
 
 def _in_processes(jobs: Sequence[Job[R]], workers: int) -> Iterator[tuple[Job[R], _Outcome[R]]]:
+    waiting = jobs
+    while waiting:
+        lost = yield from _in_pool(waiting, workers)
+        # Jobs begin in their order: one of the first ended its process, and shows it when it is alone.
+        for job in lost[:workers]:
+            if (yield from _in_pool([job], 1)):
+                yield job, _Outcome(reason="its process was ended, perhaps for lack of memory")
+        waiting = lost[workers:]
+
+
+def _in_pool(jobs: Sequence[Job[R]], workers: int) -> Generator[tuple[Job[R], _Outcome[R]], None, Sequence[Job[R]]]:
+    """The outcomes of jobs; gives those back that have none, because a process of the pool was ended."""
     # A forked process would inherit the threads of torch in an undefined state.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))
     try:
         futures = {pool.submit(_attempt, job): job for job in jobs}
+        lost = set()
         for future in as_completed(futures):
             try:
-                outcome = future.result()
-            except BrokenProcessPool as error:
-                outcome = _Outcome(reason=_reason(error))
-            yield futures[future], outcome
+                yield futures[future], future.result()
+            except BrokenProcessPool:
+                lost.add(future)
+        return [job for future, job in futures.items() if future in lost]
     except KeyboardInterrupt:
         # A worker that was interrupted too would go on with the job that already waits in its queue.
         for child in active_children():

@@ -143,7 +143,7 @@ def by_slice(measure: Measure) -> Measure:
     def of_any(predicted: Region, true: Region) -> float:
         if predicted.ndim == 2:
             return measure(predicted, true)
-        filled = (predicted | true).any(axis=(1, 2))
+        filled = np.asarray((predicted | true).any(axis=(1, 2)))
         filled[0] |= not filled.any()
         return mean_known(map(measure, predicted[filled], true[filled]))
 
