@@ -207,7 +207,7 @@ def test_few_measured_images_make_a_wide_interval():
         widths.append(finding.high - finding.low)
         errors = error_of_mean(np.subtract(first, second), NAMES)
         groups = np.count_nonzero(~np.isnan(first))
-        assert widths[-1] == pytest.approx(2 * student(groups) * errors)
+        assert widths[-1] == pytest.approx(2 * student(int(groups)) * errors)
     assert widths[1] > 2 * widths[0]
 
 

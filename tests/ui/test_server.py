@@ -202,6 +202,14 @@ def test_the_store_is_bounded(server: _Server):
     assert fresh.exists() and not (store / "old" / "0").exists() and (store / "old" / "3").exists()
 
 
+def test_uploads_on_their_way_need_room_too():
+    store = Store(1000, 60)
+    with store.room_for(600) as first, store.room_for(600) as second, store.room_for(400) as third:
+        assert (first, second, third) == (True, False, True)
+    with store.room_for(1000) as all_of_it:
+        assert all_of_it
+
+
 def test_with_a_login_nothing_is_shown_without_it(tmp_path: Path):
     login = f"{hashed('ward', 'correct horse')} {hashed('guest', 'battery')}"
     with started(environment={"UNET_PLAYGROUND_LOGIN": login}) as address, httpx.Client(base_url=address) as visitor:

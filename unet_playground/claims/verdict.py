@@ -151,8 +151,8 @@ def _known(rows: Sequence[Row], comparison: Comparison, groups: Sequence[str]) -
     columns = [
         row.images[column] for row in rows for column in (comparison.column, comparison.other) if column in row.images
     ]
-    missing = np.isnan(columns).any(axis=0) if columns else np.zeros(len(groups), bool)
-    return len({group for group, absent in zip(groups, missing, strict=True) if not absent})
+    known = [not any(map(isnan, values)) for values in zip(*columns, strict=True)] or [True] * len(groups)
+    return len({group for group, there in zip(groups, known, strict=True) if there})
 
 
 def _seed_error(column: str, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from limits import RateLimitItemPerMinute
@@ -82,10 +82,12 @@ class Door:
             await _answer(send, 200, self._ledger.metrics(), METRICS)
         else:
             request = _Request(scope, receive, send, self._limits)
-            if scope["method"] == "POST" and (refusal := self._refusal(scope, request)):
-                await request.refuse(*refusal)
-            else:
-                await request.passed_to(self._app)
+            refusal = self._refusal(scope, request) if scope["method"] == "POST" else None
+            with nullcontext(True) if refusal else self._room(scope, request) as room:
+                if refusal or not room:
+                    await request.refuse(*refusal or (503, _FULL.format(limit=figure(self._store.most))))
+                else:
+                    await request.passed_to(self._app)
             if scope["method"] == "POST" and (scope["path"].endswith(_UPLOAD) or request.status in (413, 429, 503)):
                 outcome = "done" if request.status < 400 else "refused" if request.status < 500 else "failed"
                 outcome = "refused" if request.status == 503 else outcome
@@ -99,9 +101,13 @@ class Door:
             return 429, _TOO_OFTEN.format(limit=self._limits.requests)
         if request.declared > self._limits.body_bytes:
             return 413, _TOO_LARGE.format(limit=figure(self._limits.body_bytes))
-        if scope["path"].endswith(_UPLOAD) and not self._store.has_room(request.declared):
-            return 503, _FULL.format(limit=figure(self._store.most))
         return None
+
+    def _room(self, scope: MutableMapping[str, Any], request: "_Request") -> AbstractContextManager[bool]:
+        """Room in the store for an upload, until all of it is there; one that does not tell its size may be large."""
+        if scope["method"] != "POST" or not scope["path"].endswith(_UPLOAD):
+            return nullcontext(True)
+        return self._store.room_for(request.declared or self._limits.body_bytes)
 
 
 class _TooMuch(Exception):

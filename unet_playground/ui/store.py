@@ -51,10 +51,22 @@ class Store:
 
     def __init__(self, most: int, seconds: float):
         self.most, self.seconds = most, seconds
+        self._coming = 0
         _sweep_killed()
         folder = TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-")
         atexit.register(folder.cleanup)
         self.folder = Path(folder.name)
+
+    @contextmanager
+    def room_for(self, size: int) -> Iterator[bool]:
+        """Whether it takes so many bytes beside those that are on their way; while inside, these are, too."""
+        room = self.has_room(self._coming + size)
+        taken = size if room else 0
+        self._coming += taken
+        try:
+            yield room
+        finally:
+            self._coming -= taken
 
     def has_room(self, size: int) -> bool:
         """Whether it takes so many bytes more; if need be, what is older than a minute goes first."""

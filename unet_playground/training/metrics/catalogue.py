@@ -143,9 +143,8 @@ def by_slice(measure: Measure) -> Measure:
     def of_any(predicted: Region, true: Region) -> float:
         if predicted.ndim == 2:
             return measure(predicted, true)
-        filled = np.asarray((predicted | true).any(axis=(1, 2)))
-        filled[0] |= not filled.any()
-        return mean_known(map(measure, predicted[filled], true[filled]))
+        filled = np.flatnonzero((predicted | true).any(axis=(1, 2)))
+        return mean_known(measure(predicted[at], true[at]) for at in (filled if len(filled) else [0]))
 
     return of_any
 
