@@ -92,6 +92,20 @@ def test_instances_of_slices_are_stacked(all_nucleus: Design):
     assert evaluate(load_model("nuclei", all_nucleus), slices, ["merges"], "group").values["merges"] == (1.0,)
 
 
+def test_small_images_that_are_segmented_together_keep_their_order_and_their_masks(install: Callable[..., object]):
+    model = load_model("nuclei", Design(depth=2, width=4))
+    sides = [(9, 7)] * 5 + [(300, 200)] * 2 + [(7, 9), (9, 7)]
+    given = [
+        Example(str(number), torch.rand(3, *side), torch.randint(0, 2, side).byte())
+        for number, side in enumerate(sides)
+    ]
+    together = evaluate(model, given)
+    assert together.names == tuple(map(str, range(len(sides))))
+    assert len({counts[0].predicted for counts in together.counts}) > 3
+    for number, example in enumerate(given):
+        assert evaluate(model, [example]).counts[0] == together.counts[number]
+
+
 def test_slices_of_other_sizes_make_no_volume(all_nucleus: Design):
     examples = [_example("x1", 3, "x"), _example("x2", 3, "x", (5, 9))]
     with pytest.raises(MissingData, match="images of x differ in size"):

@@ -25,6 +25,8 @@ from unet_playground.training.metrics import (
 )
 from unet_playground.training.metrics import metrics as catalogue
 
+TOGETHER = 2**15
+"""Pixels of the images that are segmented in one pass, where they are small."""
 HEADLINE = "dice"
 """The metric that is always scored."""
 
@@ -142,12 +144,28 @@ def compare(cases: Iterable[Case], classes: int, metrics: Sequence[str] = GENERA
 
 def _segment(model: UNet, examples: Iterable[Example]) -> Iterator[Case]:
     device, layout = next(model.parameters()).device, LAYOUTS[model.design.dims]
-    for example in examples:
+    for batch in _batches(examples):
         with torch.inference_mode():
-            mask = read_out(model(example.image[None].to(device, memory_format=layout))).mask
-        objects = None if example.objects is None else example.objects.numpy()
-        # An image that names no group is alone in its own.
-        yield Case(example.name, example.group or example.name, mask, Truth(example.labels.numpy(), objects))
+            images = torch.stack([example.image for example in batch])
+            logits = model(images.to(device, memory_format=layout))
+        for example, own in zip(batch, logits.split(1), strict=True):
+            objects = None if example.objects is None else example.objects.numpy()
+            truth = Truth(example.labels.numpy(), objects)
+            # An image that names no group is alone in its own.
+            yield Case(example.name, example.group or example.name, read_out(own).mask, truth)
+
+
+def _batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    """Small images of one size together: what a pass costs beside the pixels is paid once."""
+    batch: list[Example] = []
+    for example in examples:
+        alike = batch and example.image.shape == batch[0].image.shape
+        if batch and not (alike and (len(batch) + 1) * example.labels.numel() <= TOGETHER):
+            yield batch
+            batch = []
+        batch.append(example)
+    if batch:
+        yield batch
 
 
 def _stack(cases: Iterable[Case]) -> Iterator[Case]:
