@@ -8,10 +8,12 @@ import math
 from itertools import combinations
 from statistics import variance
 
+from scipy.special import ndtri
+
 from benchmarks.bank import BOUNDS, WEAK
 from benchmarks.measure import Verdict
 from unet_playground.atlas import Row, agreement, classic_of, read_atlas
-from unet_playground.claims.verdict import NORMAL, TIMING
+from unet_playground.claims.verdict import QUANTILE, TIMING
 from unet_playground.design import SLOT_IDS, Design
 from unet_playground.space import cover
 from unet_playground.tasks import tasks
@@ -65,7 +67,7 @@ def _timing(names: list[str]) -> float:
     repeated = [values for values in times.values() if len(values) > 1]
     freedom = sum(len(values) - 1 for values in repeated)
     squares = sum(variance(values) * (len(values) - 1) for values in repeated)
-    return NORMAL * math.sqrt(2 * squares / freedom) if freedom else float("nan")
+    return float(ndtri(QUANTILE)) * math.sqrt(2 * squares / freedom) if freedom else float("nan")
 
 
 def _pairs(design: Design) -> set[tuple[tuple[str, str], ...]]:

@@ -16,13 +16,14 @@ from unet_playground.claims.slot import (
     no_worse,
     worse,
 )
-from unet_playground.claims.verdict import VERDICTS, Finding, Judgement, judge
+from unet_playground.claims.verdict import CAVEAT, VERDICTS, Finding, Judgement, judge
 from unet_playground.claims.resolution import downsampling_blurs
 from unet_playground.claims.crossing import concatenation_is_redundant
 from unet_playground.claims.enlarging import bilinear_blurs_edges
 # isort: on
 
 __all__ = [
+    "CAVEAT",
     "VERDICTS",
     "Claim",
     "Comparison",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isnan, nan, sqrt
 
 import numpy as np
+from scipy.special import stdtrit
 
 from unet_playground.atlas import COSTS, Atlas, Row, agreement, error_of_difference, error_of_mean
 from unet_playground.claims.slot import Claim, Comparison
@@ -12,8 +13,14 @@ from unet_playground.errors import Text
 
 TIMING = 0.14
 """How far, as a share, a ratio of two measured times may be off: 95% of those that `benchmarks.atlas` knows to be 1."""
-NORMAL = 1.96
-"""97.5th percentile of the standard normal distribution."""
+QUANTILE = 0.975
+"""Of the distribution of an error: what lies between it and its mirror image is the 95% interval."""
+CAVEAT = Text(
+    "Intervals cover the choice of test images; for designs trained alone (solo) also the seed, on tasks where designs "
+    "were trained with two. Shared weights say how a design does in these banks alone.",
+    "区间涵盖测试图像的选取；单独训练（独立）的设计，若其任务有用两个种子训练过的设计，还涵盖种子。"
+    "共享权重只说明设计在这些权重库中的表现。",
+)
 
 SUPPORTED, REFUTED, MIXED, OPEN = "supported", "not supported", "depends", "not measured yet"
 VERDICTS = {
@@ -72,6 +79,7 @@ def judge(claim: Claim, atlases: Mapping[str, Atlas]) -> Judgement:
 
     An interval covers the choice of test images (paired, whole groups), for designs trained alone also the seed, as
     far as second seeds show how much it changes. For shared weights nothing tells how much another bank would change.
+    Time depends on no weights: it is the mean over all rows of a design.
 
     Args:
         claim: Two designs and what to compare.
@@ -89,13 +97,9 @@ def judge(claim: Claim, atlases: Mapping[str, Atlas]) -> Judgement:
 def student(groups: int) -> float:
     """Standard errors on either side of a 95% interval: 1.98 for a hundred groups of images, 3.2 for four.
 
-    The series is within 1.5% from four groups on.
-
-    Source: Abramowitz and Stegun 1964, Handbook of mathematical functions, 26.7.5 (Student's t from the normal z).
+    Source: Student 1908, The probable error of a mean, doi:10.1093/biomet/6.1.1.
     """
-    z, n = NORMAL, max(1, groups - 1)
-    terms = ((z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384)
-    return z + sum(term / n**power for power, term in enumerate(terms, start=1))
+    return float(stdtrit(max(1, groups - 1), QUANTILE))
 
 
 def _verdict(spoken: Iterable[str]) -> str:
@@ -110,13 +114,16 @@ def _verdict(spoken: Iterable[str]) -> str:
 def _compare(claim: Claim, comparison: Comparison, task: str, atlas: Atlas) -> Finding | None:
     if comparison.tasks and task not in comparison.tasks:
         return None
-    for weights in ("solo", "shared"):
-        first, second = atlas.find(claim.first, weights), atlas.find(claim.second, weights)
+    kinds = [("solo", "shared")] if comparison.column == "latency" else [("solo",), ("shared",)]
+    for kind in kinds:
+        first, second = (
+            [row for weights in kind for row in atlas.find(design, weights)] for design in (claim.first, claim.second)
+        )
         if first and second:
             one = _value(first, comparison.column)
             other = _value(first, comparison.other) if comparison.other else _value(second, comparison.column)
             if not isnan(one) and not isnan(other):
-                return _finding(comparison, task, weights, one, other, _error(comparison, first, second, atlas))
+                return _finding(comparison, task, kind[0], one, other, _error(comparison, first, second, atlas))
     return None
 
 
@@ -130,20 +137,34 @@ def _finding(
     low, high = difference - error, difference + error
     near, far = (low, high) if comparison.toward > 0 else (-high, -low)
     speaks = "for" if near > -comparison.margin else "against" if far < -comparison.margin else "undecided"
-    counted = comparison.column in COSTS and not error
-    return Finding(task, comparison.column, "" if counted else weights, first, second, difference, low, high, speaks)
+    return Finding(
+        task,
+        comparison.column,
+        "" if comparison.column in COSTS else weights,
+        first,
+        second,
+        difference,
+        low,
+        high,
+        speaks,
+    )
 
 
 def _error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:
     """Half of the width of the 95% interval."""
     if comparison.column in COSTS:
-        # The others are counted.
-        return TIMING * first[0].latency / second[0].latency if comparison.column == "latency" else 0.0
+        return _timing(first, second) if comparison.column == "latency" else 0.0  # the others are counted
     errors = student(_known((*first, *second), comparison, atlas.groups))
     if comparison.other:
         return errors * _error_within(first, comparison, atlas.groups)
     images = error_of_difference(first, second, comparison.column, atlas.groups)
-    return errors * float(np.hypot(images, _seed_error(comparison.column, first, second, atlas)))
+    return float(np.hypot(errors * images, _seed_error(comparison.column, first, second, atlas)))
+
+
+def _timing(first: Sequence[Row], second: Sequence[Row]) -> float:
+    """How far the ratio of two mean times may be off: the less, the more often they were taken."""
+    ratio = _value(first, "latency") / _value(second, "latency")
+    return TIMING * ratio * sqrt((1 / len(first) + 1 / len(second)) / 2)
 
 
 def _known(rows: Sequence[Row], comparison: Comparison, groups: Sequence[str]) -> int:
@@ -156,11 +177,13 @@ def _known(rows: Sequence[Row], comparison: Comparison, groups: Sequence[str]) -
 
 
 def _seed_error(column: str, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:
-    """What seeds add to the standard error of a difference of designs trained alone, as far as it is known."""
+    """What seeds add to half of the width for designs trained alone, as far as second seeds tell."""
     if first[0].weights != "solo":
         return 0.0
-    deviation = agreement((), atlas.of("solo"), column, atlas.groups).seed_deviation
-    return 0.0 if isnan(deviation) else deviation * sqrt(1 / len(first) + 1 / len(second))
+    known = agreement((), atlas.of("solo"), column, atlas.groups)
+    if not known.seeded:
+        return 0.0
+    return student(known.seeded + 1) * known.seed_deviation * sqrt(1 / len(first) + 1 / len(second))
 
 
 def _error_within(rows: Sequence[Row], comparison: Comparison, groups: Sequence[str]) -> float:

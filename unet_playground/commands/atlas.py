@@ -23,7 +23,7 @@ from unet_playground.atlas import (
     read_atlas,
 )
 from unet_playground.atlas.table import DIGITS
-from unet_playground.claims import Claim, Judgement, designs_of_claims, judge
+from unet_playground.claims import CAVEAT, Claim, Judgement, designs_of_claims, judge
 from unet_playground.claims import claims as catalogue
 from unet_playground.commands.shared import tell, write
 from unet_playground.design import Design
@@ -37,10 +37,6 @@ from unet_playground.training.selection import atlas_designs, solo_designs
 from unet_playground.training.solo import solo_jobs
 from unet_playground.training.sweep import Failure, sweep
 
-CAVEAT = (
-    "Intervals cover the choice of test images; for designs trained alone (solo) also the seed, as far as second seeds "
-    "tell. Shared weights say how a design does in these banks alone."
-)
 WEAK = 0.1
 """Dice below the classic's that makes a design of the bank stand out."""
 
@@ -105,7 +101,7 @@ def claims(given: argparse.Namespace) -> None:
     atlases = {task: read_atlas(task) for task in chosen}
     judged = [(entry, made := entry.make(), judge(made, atlases)) for entry in catalogue.entries()]
     answer = {"claims": [_claim_as_json(*one) for one in judged]}
-    tell(given, _plain(answer), "\n\n".join([*(_claim_in_words(*one) for one in judged), CAVEAT]))
+    tell(given, _plain(answer), "\n\n".join([*(_claim_in_words(*one) for one in judged), CAVEAT.en]))
 
 
 def _known(rows: Sequence[Row]) -> list[str]:

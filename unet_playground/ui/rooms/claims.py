@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from unet_playground.atlas import COSTS, read_atlas
-from unet_playground.claims import VERDICTS, Claim, Finding, Judgement, claims, judge
+from unet_playground.claims import CAVEAT, VERDICTS, Claim, Finding, Judgement, claims, judge
 from unet_playground.errors import Text
 from unet_playground.registry import Chinese, Entry
 from unet_playground.tasks import tasks
@@ -64,11 +64,6 @@ INSIDE = {
     "correlation": Text("Likeness among crossing channels, level {level}", "跨越通道之间的相似度，第 {level} 级"),
 }
 """Columns of the atlas that instruments measured."""
-CAVEAT = Text(
-    "Intervals cover the choice of test images; for designs trained alone (solo) also the seed, as far as second seeds "
-    "tell. Shared weights say how a design does in these banks alone.",
-    "区间涵盖测试图像的选取；单独训练（独立）的设计还涵盖种子。共享权重只说明设计在这些权重库中的表现。",
-)
 
 
 @rooms.register("claims", title="Claims", zh=Chinese("论断", "两篇文章的论断，以及测量得出的结论。"))
