@@ -51,7 +51,7 @@ HOMES = {
     "gdcm": {"images"},
     "highdicom": {"images"},
     "matplotlib": {"figures"},
-    "scipy": {"training", "analysis", "volumes"},
+    "scipy": {"training", "analysis", "claims", "volumes"},
     "skimage": {"training", "analysis"},
 }
 CJK = re.compile(r"[\u4e00-\u9fff]")

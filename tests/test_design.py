@@ -92,11 +92,14 @@ REFUSED = [
     ({"skip": "none", "attention": "none/none/none/cbam"}, "skip=none lets nothing cross"),
     ({"up": "bilinear/bilinear"}, "names 2 levels, but depth=4"),
     ({"up": "bilinear/bilinear/bilinear", "depth": 2}, "names 3 levels, but depth=2"),
-    ({"up": "bilinear//bilinear/bilinear"}, '"" is not'),
+    ({"up": "bilinear//bilinear/bilinear"}, '"" does not name one up'),
     ({"skip": "add/add/add/add"}, "skip is the same at every level"),
     ({"down": "max-pool/max-pool"}, "down is the same at every level"),
     ({"width": 64, "depth": 5}, "needs 2048 channels; at most 1024"),
     ({"width": 33, "depth": 5}, "needs 1056 channels; at most 1024"),
+    ({"skip": 3}, "skip is written as text, like 'concat', not as 3"),
+    ({"attention": "cbam(kernel=3,kernel=5)"}, "names the option kernel twice"),
+    ({"attention": "cbam(kernel=3"}, "does not name one attention"),
     ({"depth": 0}, "depth is a whole number from 1 to 6"),
     ({"depth": 7}, "depth is a whole number from 1 to 6"),
     ({"width": 0}, "width is a whole number from 1 to 64"),
@@ -173,7 +176,15 @@ def test_json_carries_a_format_number_and_plain_values():
 
 @pytest.mark.parametrize(
     "values",
-    [{}, {"format": 2}, {"format": 1, "colour": "red"}, {"format": 1, "skip": None}, {"format": 1, "depth": 2.5}],
+    [
+        {},
+        [1],
+        '{"format": 1}',
+        {"format": 2},
+        {"format": 1, "colour": "red"},
+        {"format": 1, "skip": None},
+        {"format": 1, "depth": 2.5},
+    ],
     ids=str,
 )
 def test_json_of_another_kind_is_refused(values: dict[str, Any]):

@@ -110,7 +110,7 @@ class Design:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Design":
         """The design that `to_json` wrote."""
-        values = dict(values)
+        values = dict(values) if isinstance(values, dict) else {}
         if values.pop("format", None) != FORMAT:
             raise UnknownChoice(
                 f"This design is not of format {FORMAT}, the only one known; export it again.",
@@ -152,6 +152,11 @@ class Design:
         )
 
     def _canonical(self, slot: str, text: str) -> str:
+        if not isinstance(text, str):
+            raise UnknownChoice(
+                f"{slot} is written as text, like {DEFAULTS[slot]!r}, not as {text!r}.",
+                f"{slot} 应写成文字，例如 {DEFAULTS[slot]!r}，而不是 {text!r}。",
+            )
         if slot == "up" and self.halves != (text != EMPTY):
             raise _misplaced_up(text, self.down)
         if slot == "up" and not self.halves:

@@ -32,6 +32,10 @@ _PASS_BYTES, _PASS_MOST = 256_000_000, 16
 _SMALLER = Text(
     "The memory of the GPU did not suffice; this was computed in smaller pieces.", "显存不足；已改为分小块计算。"
 )
+_UNTRAINED = Text(
+    "No weights were trained for this design: they are random, and so is the mask.",
+    "该设计没有训练好的权重：权重是随机的，掩膜也是。",
+)
 _ON_CPU = Text("The memory of the GPU did not suffice; this was computed on the CPU.", "显存不足；已改用 CPU 计算。")
 
 
@@ -82,6 +86,8 @@ def load_model(task: str, design: Design, weights: str = "auto", device: torch.d
         UnknownChoice: There is no such task.
         UnusableWeights: The weights that were asked for do not exist or are damaged.
     """
+    if not isinstance(design, Design):
+        raise TypeError(f"A Design is wanted, not {type(design).__name__}; Design.from_link makes one of a link.")
     return load(task, design, weights).to(device or best_device())
 
 
@@ -118,6 +124,11 @@ def segment(picture: Picture, model: UNet, between: Callable[[], None] = lambda:
     Raises:
         IllegalDesign: Even the smallest tile needs more memory than is allowed.
     """
+    if not isinstance(picture, Picture):
+        kind = type(picture).__name__
+        raise TypeError(
+            f"A picture is wanted, not {kind}; read_image makes one of a file, Picture.from_array of numbers."
+        )
     side = tile_side(model.design)
     height, width = picture.height, picture.width
     per_pixel = _bytes_per_pixel(model.design)
@@ -127,13 +138,19 @@ def segment(picture: Picture, model: UNet, between: Callable[[], None] = lambda:
         image = prepare(picture, model)
         for number, tile in enumerate((first, *(each for each in TILES if each < first))):
             try:
-                return replace(_by_tiles(image, model, tile, between), notes=(_SMALLER,) if number else ())
+                result = _by_tiles(image, model, tile, between)
+                return replace(result, notes=((_SMALLER,) if number else ()) + _about(model))
             except torch.OutOfMemoryError:
                 pass
             # Out here the error, and with it all that was computed so far, is gone.
             torch.cuda.empty_cache()
         aside = copy.deepcopy(model).cpu()
-        return replace(_by_tiles(image.cpu(), aside, side, between), notes=(_ON_CPU,))
+        return replace(_by_tiles(image.cpu(), aside, side, between), notes=(_ON_CPU, *_about(model)))
+
+
+def _about(model: UNet) -> tuple[Text, ...]:
+    """What a reader of the mask has to know of the weights."""
+    return (_UNTRAINED,) if model.origin is not None and model.origin.weights == "untrained" else ()
 
 
 def pictures_a_pass(design: Design, height: int, width: int) -> int:

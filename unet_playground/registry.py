@@ -226,14 +226,19 @@ class Catalogue(Generic[T]):
         written = _WRITTEN.match(text)
         if not written:
             raise UnknownChoice(
-                f'"{text}" is not a {self.id}; write it like {next(iter(self))} or id(option=value).',
+                f'"{text}" does not name one {self.id}; write it like {next(iter(self))} or id(option=value).',
                 f"“{text}”不是{self.title.zh}；请写成 {next(iter(self))} 或 id(选项=值)。",
             )
         entry = self[written[1]]
         given: dict[str, Value] = {}
         for pair in filter(None, (part.strip() for part in (written[2] or "").split(","))):
-            name, _, value = pair.partition("=")
-            given[name.strip()] = value.strip()
+            name, _, value = (part.strip() for part in pair.partition("="))
+            if name in given:
+                raise UnknownChoice(
+                    f'"{text}" names the option {name} twice; name it once.',
+                    f"“{text}”中选项 {name} 出现了两次；请只写一次。",
+                )
+            given[name] = value
         return Choice(entry.id, tuple(entry.parse_options(given).items()))
 
 

@@ -62,7 +62,7 @@ const bars = {
   view: make("div", { class: "bar" }, views, make("label", { class: "convention" }, convention, words.radiological)),
   window: make("div", { class: "bar" }, make("label", {}, words.window, presets), width.label, centre.label),
   mask: make("div", { class: "bar masks" }, layers, keys, slider(words.opacity, "opacity"), slider(words.contour, "contour")),
-  tool: make("div", { class: "bar" }, tools, make("span", { class: "pens" }, pens, make("label", {}, words.size, size), undo, send), clear),
+  tool: make("div", { class: "bar" }, tools, make("span", { class: "pens" }, pens, make("label", {}, words.size, size)), undo, send, clear),
 };
 const help = make("details", {}, make("summary", {}, words.help), make("p", { class: "line" }, words.keyboard));
 root.append(make("div", { class: "bars" }, ...Object.values(bars)), notes, pending, stage, measured, help);
@@ -358,6 +358,7 @@ function refresh() {
   help.hidden = !volume;
   bars.mask.hidden = !state.layer;
   bars.tool.querySelector(".pens").hidden = !PENS.includes(state.tool);
+  undo.hidden = send.hidden = !PENS.includes(state.tool) && !state.corrected.size;
   undo.disabled = !state.strokes;
   send.disabled = !state.corrected.has(state.layer);
   const unsent = state.corrected.size > 0;

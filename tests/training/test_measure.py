@@ -237,6 +237,13 @@ def test_of_a_second_seed_only_the_card_stays(checkpoints: Path, scenes: str):
     assert (row.seed, row.sha256) == (1, card.metrics["weights_sha256"][:12])
 
 
+def test_vessels_without_skips_are_trained_more_slowly():
+    """At the usual rate they learn to call everything background."""
+    recipes = [datasets["vessels"].make.recipe_of(Design(skip=skip)) for skip in ("concat", "none")]
+    assert recipes[1] == replace(recipes[0], rate=5e-4)
+    assert datasets["nuclei"].make.recipe_of(Design(skip="none")) == datasets["nuclei"].make.recipe
+
+
 @pytest.mark.usefixtures("_short")
 def test_a_reference_of_fewer_steps_is_trained_anew(checkpoints: Path, scenes: str):
     brief, full = SoloJob("nuclei", BASE, steps=2, data=scenes), SoloJob("nuclei", BASE, data=scenes)

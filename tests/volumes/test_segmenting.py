@@ -100,7 +100,7 @@ def test_a_mirrored_view_is_mirrored_back():
 def test_views_mirror_only_where_training_did(task: str, dims: int, mirrors: int):
     model = load_model(task, Design(dims=dims))
     assert sum(view.mirrored for view in views_of(model)) == mirrors
-    recipe = datasets[task].make.volume_recipe if dims == 3 else datasets[task].make.recipe
+    recipe = datasets[task].make.recipe_of(Design(dims=dims))
     assert recipe.mirrors == bool(mirrors)
 
 

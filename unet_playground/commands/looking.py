@@ -84,7 +84,8 @@ def options(given: argparse.Namespace) -> None:
         preset["authors"] = comparison.summary.en if comparison else None
     lines = []
     for id, entries in listed.items():
-        lines += [f"{id}:", *(f"  {entry['id']:22}{entry['summary']}" for entry in entries)]
+        wide = max(22, *(len(entry["id"]) + 1 for entry in entries))
+        lines += [f"{id}:", *(f"  {entry['id']:{wide}}{entry['summary']}" for entry in entries)]
     tell(given, listed, "\n".join(lines))
 
 
@@ -123,7 +124,7 @@ def cost(given: argparse.Namespace) -> None:
         answer,
         f"{counted.parameters:,} parameters, {counted.macs / 1e9:.2f} GMAC at {given.size} px, "
         f"{counted.activation_bytes / 1e6:.0f} MB of activations ({counted.training_bytes / 1e6:.0f} MB in training), "
-        f"receptive field {' x '.join(map(str, field.sides))} px{slow}",
+        f"receptive field of {given.place} {' x '.join(map(str, field.sides))} px{slow}",
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unet_playground.commands.shared import chosen_design, model_facts, tell
+from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError
 from unet_playground.images.volumes import is_volume
 from unet_playground.inference import load_model
@@ -45,7 +46,7 @@ def train(given: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     design = chosen_design(given)
-    recipe = _recipe(given, design.dims)
+    recipe = _recipe(given, design)
     session = Session(given.task, design, given.bank, recipe, Path(given.out), given.data, given.every)
     session.teachers = tuple(Path(folder) for folder in given.teacher)
     session.only, session.start = tuple(given.only), Path(given.start) if given.start else None
@@ -69,13 +70,12 @@ def train(given: argparse.Namespace) -> None:
     tell(given, {"task": card.task, "design": session.base.to_link(), "shared": card.shared, "metrics": scores}, words)
 
 
-def _recipe(given: argparse.Namespace, dims: int) -> Recipe:
+def _recipe(given: argparse.Namespace, design: Design) -> Recipe:
     """The recipe of the task's data set, changed by the flags."""
     dataset = datasets[given.task].make
     names = ("steps", "size", "side", "rate", "seed", "loss", "schedule", "precision")
     changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-    alone = dataset.recipe if dims == 2 else dataset.volume_recipe
-    recipe = replace(dataset.bank_recipe if given.bank else alone, **changes)
+    recipe = replace(dataset.bank_recipe if given.bank else dataset.recipe_of(design), **changes)
     recipe = replace(recipe, loss=losses[recipe.loss].id, schedule=schedules[recipe.schedule].id)
     if given.epochs is not None:
         if not 0 < given.epochs < 1e6:

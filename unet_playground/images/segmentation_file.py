@@ -68,7 +68,7 @@ def _written(scans: list[bytes], mask: NDArray[np.uint8], said: dict[str, Any], 
         raise refusal(
             f"This series is {given} voxels and the mask is {wanted}; they must be the same. Choose the series that "
             "the mask was made from and try again.",
-            f"该序列为 {given} 体素，掩码为 {wanted}；两者应相同。请选择生成该掩码的序列后重试。",
+            f"该序列为 {given} 体素，掩膜为 {wanted}；两者应相同。请选择生成该掩膜的序列后重试。",
         )
     if not made.oriented:
         raise refusal(

@@ -22,7 +22,7 @@ def encode_mask(mask: NDArray[np.uint8]) -> bytes:
     if mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
         raise PlaygroundError(
             "This array is no mask; a mask is (h, w) of type uint8. Convert it and try again.",
-            "该数组不是掩码；掩码的形状为 (h, w)，类型为 uint8。请转换后重试。",
+            "该数组不是掩膜；掩膜的形状为 (h, w)，类型为 uint8。请转换后重试。",
         )
     return _png(mask)
 
@@ -44,7 +44,7 @@ def encode_labels(mask: NDArray[np.uint8], colors: Sequence[str]) -> bytes:
         raise PlaygroundError(
             f"This mask goes up to {largest} and there are {len(colors)} colours; a mask is (h, w) of type uint8, and "
             "every label has a colour.",
-            f"该掩码最大值为 {largest}，颜色有 {len(colors)} 种；掩码的形状为 (h, w)，类型为 uint8，每个标签都有颜色。",
+            f"该掩膜最大值为 {largest}，颜色有 {len(colors)} 种；掩膜的形状为 (h, w)，类型为 uint8，每个标签都有颜色。",
         )
     image = Image.fromarray(np.ascontiguousarray(mask)).convert("L")
     image.putpalette(b"".join(bytes.fromhex(color.removeprefix("#")) for color in colors))

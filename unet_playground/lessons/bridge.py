@@ -59,19 +59,22 @@ class WhatCrosses(Lesson):
     @tell(
         "reveal",
         Text(
-            "On this image Dice goes from {dice_a:.3f} to {dice_b:.3f} without skips: along the boundary from "
-            "{edge_a:.3f} to {edge_b:.3f}, away from it from {in_a:.3f} to {in_b:.3f}. Compare the two pairs: which "
-            "needs the skips more, roughly where things are or exactly where they end?",
-            "去掉跳跃后，这幅图的 Dice 从 {dice_a:.3f} 变为 {dice_b:.3f}：边界附近从 {edge_a:.3f} 变为 {edge_b:.3f}，"
-            "远离边界处从 {in_a:.3f} 变为 {in_b:.3f}。请比较这两对数：大致在哪里，和边缘究竟在哪里，哪一样更需要跳跃？",
+            "On {images} test images Dice goes from {dice_a:.3f} to {dice_b:.3f} without skips (on this one alone from "
+            "{here_a:.3f} to {here_b:.3f}): along the boundary from {edge_a:.3f} to {edge_b:.3f}, away from it from "
+            "{in_a:.3f} to {in_b:.3f}. Compare the two pairs: which needs the skips more, roughly where things are or "
+            "exactly where they end?",
+            "去掉跳跃后，{images} 幅测试图像的 Dice 从 {dice_a:.3f} 变为 {dice_b:.3f}（仅这幅图：从 {here_a:.3f} 变为 "
+            "{here_b:.3f}）：边界附近从 {edge_a:.3f} 变为 {edge_b:.3f}，远离边界处从 {in_a:.3f} 变为 {in_b:.3f}。"
+            "请比较这两对数：大致在哪里，和边缘究竟在哪里，哪一样更需要跳跃？",
         ),
     )
     def lost(self) -> Seen:
-        """Dice of both masks, near the boundary and away from it."""
+        """Dice of both designs on the test images, near the boundary and away from it, and on the one that is shown."""
         columns = {"dice": "dice", "edge": "boundary_dice", "in": "interior_dice"}
-        scores = {name: self.score(metric) for name, metric in columns.items()}
+        scores = {name: self.tested(metric) for name, metric in columns.items()} | {"here": self.score("dice")}
         return Seen(
-            {f"{name}_{letter}": own for name, pair in scores.items() for letter, own in zip("ab", pair, strict=True)}
+            {"images": len(self.measured.atlas(self.stand.task).names)}
+            | {f"{name}_{letter}": own for name, pair in scores.items() for letter, own in zip("ab", pair, strict=True)}
         )
 
     @ask(

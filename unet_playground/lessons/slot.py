@@ -155,6 +155,11 @@ class Lesson:
         """A metric of both masks on the image that is shown."""
         return [self.measured.score(metric, self.stand.task, self.stand.example, *pair) for pair in self.pairs]
 
+    def tested(self, metric: str) -> list[float]:
+        """A metric of both designs on the test images."""
+        found = self.measured.compare(self.stand.task, self.stand.a, self.stand.second, metric)
+        return [found.first, found.second]
+
     def looked(self, analysis: str) -> list[Any]:
         """What an analysis finds in A and in B on the image that is shown, asked about the probe if there is one."""
         stand = self.stand
@@ -231,7 +236,7 @@ def nearest(value: float, *offered: float) -> int:
 TRAINED = {
     "solo": Text("each trained alone", "各自单独训练"),
     "shared": Text("both with shared weights", "均用共享权重"),
-    "": Text("counted", "按式计算"),
+    "": Text("whatever the weights", "与权重无关"),
 }
 """How two compared designs were trained, in words."""
 WHICH = (Text("A", "A"), Text("B", "B"), Text("Too close to tell", "差距太小，无法判断"))

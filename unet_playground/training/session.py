@@ -60,6 +60,7 @@ class Session:
         teachers: Folders of designs trained alone, from whose weights and features a bank starts.
         only: Slots in which all designs of a bank are like `base`: a bank for a part of the space.
         start: Folder of a bank that serves more designs, from whose weights this one starts.
+        anew: Whether weights of another training that lie in the folder are replaced, once these are there.
     """
 
     task: str
@@ -73,6 +74,7 @@ class Session:
     teachers: tuple[Path, ...] = ()
     only: tuple[str, ...] = ()
     start: Path | None = None
+    anew: bool = False
     seconds: float = field(default=0.0, init=False)
     validation: list[dict[str, float]] = field(default_factory=list, init=False)
 
@@ -114,7 +116,7 @@ class Session:
 
     def _finished(self) -> Card | None:
         """The card of a training that came to its end here."""
-        if self._state.exists() or not (self.out / "card.json").exists():
+        if self.anew or self._state.exists() or not (self.out / "card.json").exists():
             return None
         card = read_card(self.out / "card.json")
         if "test" not in card.metrics or not card.files:

@@ -70,7 +70,6 @@ class SoloJob:
     def run(self) -> Trained:
         card = self._card()
         if card is None or not card.files:
-            (self.folder / "card.json").unlink(missing_ok=True)  # of a training with other steps, or without weights
             card = self._train()
         measured = measure(self._network(card), self.seed, self.data)
         card = replace(card, metrics={**card.metrics, "test": measured.summary, "weights_sha256": card.sha256})
@@ -90,18 +89,20 @@ class SoloJob:
                 (self.folder / name).unlink(missing_ok=True)
 
     def _card(self) -> Card | None:
-        """The card of a training of so many steps that came to its end."""
+        """The card of a training of so many steps at this rate that came to its end."""
         path = self.folder / "card.json"
         card = read_card(path) if path.exists() else None
-        ended = card is not None and "test" in card.metrics and card.recipe["steps"] == self._recipe().steps
-        return card if ended else None
+        wanted = self._recipe()
+        if card is None or (card.recipe["steps"], card.recipe["rate"]) != (wanted.steps, wanted.rate):
+            return None
+        return card if "test" in card.metrics else None
 
     def _recipe(self) -> Recipe:
-        recipe = datasets[self.task].make.recipe
+        recipe = datasets[self.task].make.recipe_of(self.design)
         return replace(recipe, seed=self.seed, steps=self.steps or recipe.steps)
 
     def _train(self) -> Card:
-        return Session(self.task, self.design, False, self._recipe(), self.folder, self.data).run()
+        return Session(self.task, self.design, False, self._recipe(), self.folder, self.data, anew=True).run()
 
     def _network(self, card: Card) -> UNet:
         task = tasks[self.task].make()

@@ -18,7 +18,8 @@ T = TypeVar("T")
 WRITE = """(task, example, weights, designs, lesson) => {
   const kept = [...new URLSearchParams(location.search)].filter(([key]) => key.startsWith('__'));
   const named = Object.entries({task, example, weights, lesson}).filter(([, id]) => id);
-  history.replaceState(history.state, '', '?' + new URLSearchParams([...kept, ...named]) + '&' + designs);
+  const query = '?' + new URLSearchParams([...kept, ...named]) + '&' + designs;
+  history.replaceState(history.state, '', location.pathname + query);  // a bare query leads to the page's base
   document.querySelector('#switches a[lang]').search = location.search;
 }"""
 """JavaScript that puts what is shown into the browser's address and into the link to the other language.

@@ -30,7 +30,7 @@ WORDS = {
     "gate": Text("attention", "注意力"),
     "changed": Text("changed from A", "与 A 不同"),
     "image": Text("image", "图像"),
-    "logits": Text("mask", "掩码"),
+    "logits": Text("mask", "掩膜"),
     "parameters": Text("Parameters", "参数量"),
     "work": Text("MACs", "乘加次数"),
     "channels": Text("Channels", "通道"),

@@ -300,7 +300,7 @@ class Page(Furnished):
     def _masks(self, scene: Scene, models: list[UNet]) -> Question:
         """The prediction of one network, or of two."""
         found = [segment(scene.picture, model) for model in models]
-        lines = [facts_of(scene, one) for one in found]
+        lines = [facts_of(scene, one, alone=len(found) == 1) for one in found]
         said = lines[0]
         if len(lines) > 1:
             said = Text(*(f"A: {a} | B: {b}" for a, b in zip(*((one.en, one.zh) for one in lines), strict=True)))

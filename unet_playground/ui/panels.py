@@ -29,9 +29,11 @@ def brand(language: str) -> str:
 def switches(language: str, other: str) -> str:
     """Leads to the lessons and to the other language, and copies the page's address."""
     copy, keep = f"copyLink(this, '{texts.COPIED.within(language)}')", "this.search = location.search"
+    # The page's base address makes a bare fragment lead to another page.
+    there = "document.getElementById('lesson').scrollIntoView(); return false"
     spoken = "zh" if language == "en" else "en"
     return (
-        f'<a href="#lesson">{texts.LESSONS.within(language)}</a>'
+        f'<a href="#lesson" onclick="{there}">{texts.LESSONS.within(language)}</a>'
         f'<button type="button" class="copy" onclick="{copy}">{texts.COPY.within(language)}</button>'
         f'<a href="{other}" lang="{spoken}" onclick="{keep}">{texts.OTHER_LANGUAGE.within(language)}</a>'
     )

@@ -219,9 +219,15 @@ def _kinds(task: str, design: Design) -> set[str]:
     return {"shared" if store.card.shared else "solo" for store in stores(task) if store.card.serves(design)}
 
 
-def facts_of(scene: Scene, result: Segmentation) -> Text:
-    """A mask in one line: its area, its Dice where the truth is known, and what it says of the pixel asked about."""
-    facts = list(_facts(scene, result))
+def facts_of(scene: Scene, result: Segmentation, alone: bool = True) -> Text:
+    """A mask in one line: its Dice where the truth is known, its area, and what it says of the pixel asked about.
+
+    Args:
+        scene: What is shown.
+        result: The mask.
+        alone: Whether no other line follows, so that there is room to say that pixels can be asked about.
+    """
+    facts = [fact for fact in _facts(scene, result) if alone or fact is not texts.ASK]
     return Text(" · ".join(fact.en for fact in facts), " · ".join(fact.zh for fact in facts))
 
 
@@ -295,14 +301,14 @@ def _looks(scene: Scene, model: UNet, image: Tensor, check: Callable[[], None], 
 
 def _facts(scene: Scene, result: Segmentation) -> Iterator[Text]:
     yield from result.notes
+    if scene.truth is not None:
+        yield texts.DICE.format(dice=dice(result.mask, Truth(scene.truth), len(scene.labels)))
     for number, label in enumerate(scene.labels[1:], start=1):
         share = float((result.mask == number).mean())
         yield Text(
             texts.AREA.en.format(label=label.title.en, share=share),
             texts.AREA.zh.format(label=label.title.zh, share=share),
         )
-    if scene.truth is not None:
-        yield texts.DICE.format(dice=dice(result.mask, Truth(scene.truth), len(scene.labels)))
     if scene.point is not None:
         row, column = scene.point
         number = int(result.mask[row, column])

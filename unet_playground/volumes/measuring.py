@@ -147,7 +147,7 @@ def measure(
         one, other = (" x ".join(map(str, shape)) for shape in (mask.shape, volume.values.shape))
         raise PlaygroundError(
             f"The mask is {one} voxels, the volume {other}; a mask has the shape of its volume. Segment it again.",
-            f"掩码为 {one} 体素，而体数据为 {other}；两者形状必须相同。请重新分割。",
+            f"掩膜为 {one} 体素，而体数据为 {other}；两者形状必须相同。请重新分割。",
         )
     ruler = _Ruler(volume)
     rows: list[Measured] = []

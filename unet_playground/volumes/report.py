@@ -31,7 +31,7 @@ img { max-width: 18rem; background: #000; image-rendering: pixelated } code { ov
 @media print { body { margin: 0 } }
 """
 _TITLE = Text("Measurements of a volume", "体数据测量报告")
-_EDITED = Text("The mask was corrected by hand.", "掩码经过手工修正。")
+_EDITED = Text("The mask was corrected by hand.", "掩膜经过手工修正。")
 _UNKNOWN = Text("unknown", "未知")
 _RANGE = Text("{low} to {high}", "{low} 至 {high}")
 _ALL = Text("all", "全部")

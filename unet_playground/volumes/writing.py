@@ -135,7 +135,7 @@ def to_dicom_seg(
         if not (np.array_equal(again.affine, volume.affine) and np.array_equal(again.values, volume.values)):
             raise refusal(
                 "This series is another one than the mask was made from. Choose that series and try again.",
-                "该序列不是生成此掩码的序列。请选择原序列后重试。",
+                "该序列不是生成此掩膜的序列。请选择原序列后重试。",
             )
     said = {
         "what": "segmentation",
@@ -168,5 +168,5 @@ def _check_labels(mask: NDArray[np.uint8], count: int) -> None:
     if mask.ndim != 3 or mask.dtype != np.uint8 or largest >= count:
         raise PlaygroundError(
             f"This mask goes up to {largest}; it has three axes and uint8 labels from 0 to {count - 1}. Convert it.",
-            f"该掩码最大值为 {largest}；应为三维 uint8 标签，取值 0 至 {count - 1}。请先转换。",
+            f"该掩膜最大值为 {largest}；应为三维 uint8 标签，取值 0 至 {count - 1}。请先转换。",
         )

@@ -64,8 +64,8 @@ class Attribution:
             )
         said = [*self._gap_said(), *self._curves_said(), *self._kept_said()] or [
             Text(
-                "Not checked: ask with checks=true for deletion, insertion and shuffled weights.",
-                "未检验：用 checks=true 可做删除、插入与打乱权重的检验。",
+                "Not checked by deletion, insertion and shuffled weights.",
+                "尚未用删除、插入与打乱权重检验。",
             )
         ]
         return Text(" ".join(one.en for one in said), "".join(one.zh for one in said))

@@ -176,7 +176,9 @@ def drawn_designs(model: UNet, count: int) -> tuple[Design, ...]:
     rng, base = random.Random(0), Design.from_json(card.design)
     drawn: dict[Design, None] = {}
     while len(drawn) < count:
-        drawn[draw(rng, base=base)] = None
+        design = draw(rng, base=base)
+        if card.serves(design):  # it knows nothing of parts that were added later
+            drawn[design] = None
     return tuple(drawn)
 
 

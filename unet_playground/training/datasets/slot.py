@@ -4,7 +4,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unet_playground.design import Design
 from unet_playground.errors import MissingData, Text, UnreadableImage
 from unet_playground.images import Picture, read_image
 from unet_playground.images.labels import as_classes, read_labels
 from unet_playground.images.volumes import is_volume, plane, read_label_volume, read_volume, stem
+from unet_playground.parts import skips
 from unet_playground.registry import Catalogue
 from unet_playground.tasks import Task, tasks
 from unet_playground.training.metrics import GENERAL
@@ -68,6 +70,7 @@ class Dataset:
         recipe: How a network is trained on it, unless told otherwise.
         bank_recipe: How a bank is trained on it, unless told otherwise: longer, because its parts take turns.
         volume_recipe: How a network that takes volumes whole is trained on it, where the task has such.
+        bridgeless_rate: Learning rate for designs without skips, where the usual one leaves them without any mask.
         axes: Across which axes volumes are cut for training.
         unit: What is scored as one: an `image`, or a `group` of slices, which make a volume.
         metrics: Ids of the scores that tell designs apart on this task.
@@ -77,9 +80,18 @@ class Dataset:
     recipe: ClassVar[Recipe] = Recipe()
     bank_recipe: ClassVar[Recipe] = Recipe(steps=12000)
     volume_recipe: ClassVar[Recipe] = Recipe(size=2, side=36)
+    bridgeless_rate: ClassVar[float | None] = None
     axes: ClassVar[tuple[int, ...]] = (2,)
     unit: ClassVar[Literal["image", "group"]] = "image"
     metrics: ClassVar[tuple[str, ...]] = GENERAL
+
+    @classmethod
+    def recipe_of(cls, design: Design) -> Recipe:
+        """How a design is trained alone on it, unless told otherwise."""
+        if design.dims == 3:
+            return cls.volume_recipe
+        slow = None if skips[design.choice("skip").id].make.crosses else cls.bridgeless_rate
+        return replace(cls.recipe, rate=slow or cls.recipe.rate)
 
     def samples(self, root: Path) -> Sequence[Sample]:
         """Every image with its label, in a fixed order."""

@@ -61,8 +61,8 @@ HINTS = {
     ),
     "json": Text("The choice of parts alone.", "仅部件的选择。"),
     "figures": Text(
-        "Prediction, attention, receptive field and attribution of this image, computed anew.",
-        "此图像的预测、注意力、感受野与归因，将重新计算。",
+        "Mask, prediction, attention, receptive field and attribution of this image, computed anew.",
+        "此图像的掩膜、预测、注意力、感受野与归因，将重新计算。",
     ),
 }
 """What each file is, by the id of its button."""
