@@ -28,7 +28,7 @@ from unet_playground.claims import (
     worse,
 )
 from unet_playground.claims.slot import Comparison
-from unet_playground.claims.verdict import student
+from unet_playground.claims.verdict import TIMING, student
 from unet_playground.design import SLOT_IDS
 from unet_playground.tasks import tasks
 from unet_playground.training.metrics import metrics
@@ -199,7 +199,7 @@ def test_times_are_means_over_all_rows_of_a_design():
     others = [replace(row(B, weights=kind), latency=1.0) for kind in ("solo", "shared")]
     [finding] = judge(Claim(A, B, ("down",), (less("latency"),)), {"nuclei": _atlas(*rows, *others)}).findings
     assert (finding.first, finding.second, finding.weights) == (1.5, 1.0, "")
-    assert finding.high - finding.difference == pytest.approx(0.14 * 1.5 / 2**0.5)
+    assert finding.high - finding.difference == pytest.approx(TIMING * 1.5 / 2**0.5)
 
 
 def test_few_measured_images_make_a_wide_interval():
