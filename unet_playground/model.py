@@ -166,13 +166,7 @@ class UNet(nn.Module):
         Args:
             image: float32, as the task prepares it.
             tap: Is told every feature map and gate by name and may replace them.
-
-        Raises:
-            ValueError: The image has other dimensions or channels.
         """
-        if image.dim() != self.design.dims + 2 or image.shape[1] != self.in_channels:
-            sides = ", ".join(("depth", "height", "width")[-self.design.dims :])
-            raise ValueError(f"The image is (n, {self.in_channels}, {sides}) here, not of shape {(*image.shape,)}.")
         encoded: list[Tensor] = []
         features = image
         for level, stage in enumerate(self.encoder.values()):
