@@ -60,7 +60,7 @@ def _weak(bank: tuple[Row, ...], solo: tuple[Row, ...], headline: str) -> float:
 
 
 def _timing(names: list[str]) -> float:
-    """From the same networks in the tables of several tasks: two standard deviations of the ratio of two times."""
+    """From the same networks in the tables of several tasks: 95% of the ratios of two times are off by less."""
     times: dict[Design, list[float]] = {}
     for row in (row for task in names for row in read_atlas(task).of("shared")):
         times.setdefault(row.design, []).append(math.log(row.latency))

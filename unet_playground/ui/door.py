@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 from limits import RateLimitItemPerMinute
@@ -83,11 +83,12 @@ class Door:
         else:
             request = _Request(scope, receive, send, self._limits)
             refusal = self._refusal(scope, request) if scope["method"] == "POST" else None
-            with nullcontext(True) if refusal else self._room(scope, request) as room:
-                if refusal or not room:
-                    await request.refuse(*refusal or (503, _FULL.format(limit=figure(self._store.most))))
-                else:
-                    await request.passed_to(self._app)
+            if refusal:
+                await request.refuse(*refusal)
+            elif scope["method"] == "POST" and scope["path"].endswith(_UPLOAD):
+                await self._take_in(request)
+            else:
+                await request.passed_to(self._app)
             if scope["method"] == "POST" and (scope["path"].endswith(_UPLOAD) or request.status in (413, 429, 503)):
                 outcome = "done" if request.status < 400 else "refused" if request.status < 500 else "failed"
                 outcome = "refused" if request.status == 503 else outcome
@@ -103,11 +104,13 @@ class Door:
             return 413, _TOO_LARGE.format(limit=figure(self._limits.body_bytes))
         return None
 
-    def _room(self, scope: MutableMapping[str, Any], request: "_Request") -> AbstractContextManager[bool]:
-        """Room in the store for an upload, until all of it is there; one that does not tell its size may be large."""
-        if scope["method"] != "POST" or not scope["path"].endswith(_UPLOAD):
-            return nullcontext(True)
-        return self._store.room_for(request.declared or self._limits.body_bytes)
+    async def _take_in(self, request: "_Request") -> None:
+        """Let an upload through if the store has room for it; one that does not tell its size may be large."""
+        with self._store.room_for(request.declared or self._limits.body_bytes) as room:
+            if room:
+                await request.passed_to(self._app)
+            else:
+                await request.refuse(503, _FULL.format(limit=figure(self._store.most)))
 
 
 class _TooMuch(Exception):

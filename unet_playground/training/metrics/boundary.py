@@ -1,4 +1,7 @@
-"""How well boundaries agree, and what is right near them and away from them; in volumes slice by slice."""
+"""How well boundaries agree, and what is right near them and away from them.
+
+In volumes slice by slice: every class over the slices that it is in.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
