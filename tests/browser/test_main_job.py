@@ -219,6 +219,17 @@ def test_the_chinese_page_does_the_same_job(page: Page) -> None:
     expect(line_of(page, "prediction")).to_contain_text("此图 Dice")
     expect(page.locator("#notice")).to_contain_text("不得用于诊断")
     assert page.evaluate("document.fonts.check('14px \"Noto Sans SC\"', '下采样')")
+    choose(page, "skip", "add")
+    assert "/zh?" in page.url
+
+
+def test_the_way_to_the_lessons_keeps_the_page_as_it_is(page: Page) -> None:
+    choose(page, "skip", "add")
+    page.evaluate("window.kept = true")
+    page.locator("#switches a[href='#lesson']").click()
+    expect(page.locator("#lesson")).to_be_in_viewport()
+    assert page.evaluate("window.kept")
+    assert "skip=add" in page.url
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])
