@@ -11,7 +11,7 @@ import pytest
 import unet_playground.claims as package
 from tests.rows import row
 from unet_playground import Design
-from unet_playground.atlas import COSTS, Atlas, Row, error_of_mean
+from unet_playground.atlas import COSTS, Atlas, Row, agreement, error_of_mean
 from unet_playground.claims import (
     VERDICTS,
     Claim,
@@ -247,6 +247,14 @@ def test_seeds_widen_the_interval_of_designs_trained_alone():
     assert (narrow.speaks, wide.speaks) == ("for", "undecided")
     # A deviation of 0.05 / sqrt(2) in each of two designs, known from one pair of seeds.
     assert wide.high - wide.difference == pytest.approx(12.706 * 0.05, rel=0.01)
+
+
+def test_a_seed_that_lacks_a_score_is_left_out_of_it():
+    pair, lacking = _pair(0.05, "hd95", "solo"), row(B, weights="solo", seed=1, images={"dice": _images(0.7)})
+    claim = Claim(A, B, ("down",), (Comparison("hd95", 1),))
+    [found] = judge(claim, {"nuclei": _atlas(*pair.rows, lacking)}).findings
+    assert judge(claim, {"nuclei": pair}).findings == (found,)
+    assert agreement((), (*pair.rows, lacking), "hd95").seeded == 0
 
 
 def test_few_groups_of_images_make_intervals_wide():

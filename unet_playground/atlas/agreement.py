@@ -60,7 +60,7 @@ def agreement(bank: Sequence[Row], solo: Sequence[Row], metric: str = "dice", gr
     """
     shared = {row.design: row.value(metric) for row in bank}
     seeds: dict[Design, list[Row]] = {}
-    for row in sorted(solo, key=lambda row: row.seed):
+    for row in sorted((one for one in solo if not np.isnan(one.value(metric))), key=lambda row: row.seed):
         seeds.setdefault(row.design, []).append(row)
     both = [design for design in seeds if design in shared]
     gaps = np.array([_mean(seeds[design], metric) - shared[design] for design in both])

@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 
 from unet_playground.atlas import COSTS, Atlas, Row, agreement, error_of_difference, error_of_mean
 from unet_playground.claims.slot import Claim, Comparison
+from unet_playground.design import Design
 from unet_playground.errors import Text
 
 TIMING = 0.15
@@ -116,15 +117,18 @@ def _compare(claim: Claim, comparison: Comparison, task: str, atlas: Atlas) -> F
         return None
     kinds = [("solo", "shared")] if comparison.column == "latency" else [("solo",), ("shared",)]
     for kind in kinds:
-        first, second = (
-            [row for weights in kind for row in atlas.find(design, weights)] for design in (claim.first, claim.second)
-        )
+        first, second = (_rows(atlas, design, kind, comparison.column) for design in (claim.first, claim.second))
         if first and second:
             one = _value(first, comparison.column)
             other = _value(first, comparison.other) if comparison.other else _value(second, comparison.column)
             if not isnan(one) and not isnan(other):
                 return _finding(comparison, task, kind[0], one, other, _error(comparison, first, second, atlas))
     return None
+
+
+def _rows(atlas: Atlas, design: Design, kind: Sequence[str], column: str) -> list[Row]:
+    """The rows of a design that have the column: not every seed was measured in everything."""
+    return [row for weights in kind for row in atlas.find(design, weights) if not isnan(row.value(column))]
 
 
 def _finding(
@@ -137,17 +141,8 @@ def _finding(
     low, high = difference - error, difference + error
     near, far = (low, high) if comparison.toward > 0 else (-high, -low)
     speaks = "for" if near > -comparison.margin else "against" if far < -comparison.margin else "undecided"
-    return Finding(
-        task,
-        comparison.column,
-        "" if comparison.column in COSTS else weights,
-        first,
-        second,
-        difference,
-        low,
-        high,
-        speaks,
-    )
+    told = "" if comparison.column in COSTS else weights
+    return Finding(task, comparison.column, told, first, second, difference, low, high, speaks)
 
 
 def _error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:
