@@ -20,10 +20,9 @@ const ICONS = {
 };
 
 const open = { knobs: new Set(), lesson: null, tab: "skip" };
-const past = { A: [], B: [] };
-const links = {};
+const past = [];
 let awaited = [];
-let value, looked, refused, tooMuch, settling, waiting;
+let value, held, looked, refused, tooMuch, settling, waiting;
 
 const fill = (template, parts) => template.replace(/\{(\w+)\}/g, (_, name) => parts[name]);
 const partOf = (slot, id) => slot.options.find((option) => option.id === id);
@@ -70,19 +69,20 @@ function morphChildren(old, made) {
   before.slice(after.length).forEach((child) => child.remove());
 }
 
-/** Take over what Python says; a design that changed can be had back. */
+/** What undoing brings back: both designs, whoever changed them, and which one is edited. */
+const bench = () => ({ a: value.a.link, b: value.b?.link ?? null, edit: value.editing });
+const designsOf = ({ a, b }) => JSON.stringify([a, b]);
+
+/** Take over what Python says; designs that changed can be had back. */
 function take() {
   clearTimeout(waiting);
   value = JSON.parse(JSON.stringify(props.value));
-  for (const letter of LETTERS) {
-    const link = value[letter.toLowerCase()]?.link, before = links[letter];
-    // What changed before anybody touched the page is what its address named.
-    const touched = navigator.userActivation?.hasBeenActive !== false;
-    if (!link) past[letter] = [];
-    else if (awaited.includes(link)) awaited = awaited.slice(awaited.indexOf(link) + 1);
-    else if (before && link !== before && touched) past[letter].push(before);
-    links[letter] = link;
-  }
+  const now = bench(), designs = designsOf(now);
+  // What changed before anybody touched the page is what its address named.
+  const touched = navigator.userActivation?.hasBeenActive !== false;
+  if (awaited.includes(designs)) awaited = awaited.slice(awaited.indexOf(designs) + 1);
+  else if (held && designs !== designsOf(held) && touched) past.push(held);
+  held = now;
   refused = tooMuch = null;
   render();
 }
@@ -100,10 +100,10 @@ function takeBack() {
 }
 
 function undo() {
-  const link = past[edited()].pop();
-  if (!link) return;
-  awaited.push(link);
-  send({ link });
+  const before = past.pop();
+  if (!before) return;
+  awaited.push(designsOf(before));
+  send({ bench: before });
   render();
 }
 
@@ -165,7 +165,7 @@ function tools() {
   const choices = presets.map((one) => [one.id, one.title, one.id === preset]);
   if (!preset) choices.unshift(["", words.own, true]);
   const start = (event) => event.target.value && send({ preset: event.target.value });
-  const empty = !past[edited()].length;
+  const empty = !past.length;
   const undone = { ...said(empty ? words.nothing : words.undo), "aria-disabled": empty && "true", onclick: undo };
   const compared = { "aria-pressed": String(compare), onclick: () => send({ compare: !compare }) };
   return make(

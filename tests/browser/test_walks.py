@@ -269,9 +269,9 @@ def test_a_comparison_is_made_with_the_keyboard_alone(page: Page) -> None:
     page.keyboard.press("a")
     expect(page.locator("#designer .card.a[aria-pressed=true]")).to_have_count(1)
     page.keyboard.press("u")
-    is_written(page, "skip", "concat")
-    a, b = Design(down="avg-pool"), Design(down="avg-pool", skip="add", up="bilinear")
-    assert ends_right(page) == Bench(a, b, "A")
+    is_written(page, "up", "transposed")
+    both = Design(down="avg-pool", skip="add")
+    assert ends_right(page) == Bench(both, both, "B")
 
 
 def test_ten_surprises_can_all_be_undone(page: Page) -> None:

@@ -16,6 +16,7 @@ from unet_playground.presets import presets
 from unet_playground.registry import Choice
 from unet_playground.space import cover, option_variants
 from unet_playground.ui import texts
+from unet_playground.ui.bench import Bench
 from unet_playground.ui.designer import WORDS, designer, edit, runs
 
 RICH = Design(skip="dense", attention="cbam(order=parallel)", up="bilinear/bilinear/deformable/carafe", depth=4)
@@ -341,7 +342,21 @@ def test_a_press_marks_the_option_at_once_and_undo_takes_it_back(mount: Callable
     assert changed(Design(), event) == Design(skip="add")
     page.evaluate("show", designer(Design(skip="add"), None, "A", "en"))
     page.keyboard.press("u")
-    assert changed(Design(skip="add"), page.evaluate("sent.at(-1)")) == Design()
+    assert Bench(Design(skip="add")).brought_back(page.evaluate("sent.at(-1)")["bench"]) == Bench()
+
+
+@in_browser
+def test_undo_also_takes_back_what_a_lesson_or_a_comparison_has_set_up(mount: Callable[..., Page]):
+    page, own = mount(designer(Design(skip="add"), None, "A", "en")), Bench(Design(skip="add"))
+    page.get_by_role("radio", name="Dense").click()
+    page.evaluate("show", designer(Design(skip="dense"), None, "A", "en"))
+    page.evaluate("show", designer(Design(), Design(down="none"), "B", "en"))
+    page.keyboard.press("u")
+    before = Bench(Design(), Design(down="none"), "B").brought_back(page.evaluate("sent.at(-1)")["bench"])
+    assert before == Bench(Design(skip="dense"), slot="down")
+    page.evaluate("show", designer(Design(skip="dense"), None, "A", "en"))
+    page.keyboard.press("u")
+    assert Bench(Design(skip="dense")).brought_back(page.evaluate("sent.at(-1)")["bench"]) == own
 
 
 @in_browser

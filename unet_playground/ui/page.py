@@ -119,23 +119,26 @@ class Page(Furnished):
             yield from self.shown(bench.compared(sent["compare"] is True), scene, turn, scene)
         elif "edit" in sent:
             yield from self.shown(bench.turned_to(str(sent["edit"])), scene, turn, scene)
+        elif "bench" in sent:
+            yield from self._edited(lambda: bench.brought_back(sent["bench"]), bench, scene, turn)
         else:
-            yield from self._edited(lambda design: edit(design, sent), bench, scene, turn)
+            yield from self._edited(lambda: edit(bench.edited, sent), bench, scene, turn)
 
     def _follow(self, link: str, bench: Bench, scene: Scene | None, turn: Turn) -> Iterator[Updates]:
-        yield from self._edited(lambda _: Design.from_link(link), bench, scene, turn)
+        yield from self._edited(lambda: Design.from_link(link), bench, scene, turn)
 
     def _edited(
-        self, make: Callable[[Design], Design | Text], bench: Bench, scene: Scene | None, turn: Turn
+        self, make: Callable[[], Design | Bench | Text], bench: Bench, scene: Scene | None, turn: Turn
     ) -> Iterator[Updates]:
         try:
-            changed = make(bench.edited)
+            changed = make()
         except PlaygroundError as error:
             changed = error.text
         if isinstance(changed, Text):
             yield {**self._controls(bench), self.message: panels.message(changed, self.language)}
             return
-        yield from self.shown(bench.holding(changed), scene, turn, scene)
+        after = changed if isinstance(changed, Bench) else bench.holding(changed)
+        yield from self.shown(after, scene, turn, scene)
 
     def _ask(
         self,
