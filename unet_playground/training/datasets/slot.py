@@ -4,7 +4,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -70,7 +70,7 @@ class Dataset:
         recipe: How a network is trained on it, unless told otherwise.
         bank_recipe: How a bank is trained on it, unless told otherwise: longer, because its parts take turns.
         volume_recipe: How a network that takes volumes whole is trained on it, where the task has such.
-        bridgeless_rate: Learning rate for designs without skips, where the usual one leaves them without any mask.
+        bridgeless_recipe: How a design without skips is trained on it, where the usual recipe does not do.
         axes: Across which axes volumes are cut for training.
         unit: What is scored as one: an `image`, or a `group` of slices, which make a volume.
         metrics: Ids of the scores that tell designs apart on this task.
@@ -80,7 +80,7 @@ class Dataset:
     recipe: ClassVar[Recipe] = Recipe()
     bank_recipe: ClassVar[Recipe] = Recipe(steps=12000)
     volume_recipe: ClassVar[Recipe] = Recipe(size=2, side=36)
-    bridgeless_rate: ClassVar[float | None] = None
+    bridgeless_recipe: ClassVar[Recipe | None] = None
     axes: ClassVar[tuple[int, ...]] = (2,)
     unit: ClassVar[Literal["image", "group"]] = "image"
     metrics: ClassVar[tuple[str, ...]] = GENERAL
@@ -90,8 +90,8 @@ class Dataset:
         """How a design is trained alone on it, unless told otherwise."""
         if design.dims == 3:
             return cls.volume_recipe
-        slow = None if skips[design.choice("skip").id].make.crosses else cls.bridgeless_rate
-        return replace(cls.recipe, rate=slow or cls.recipe.rate)
+        bridges = skips[design.choice("skip").id].make.crosses
+        return cls.recipe if bridges else cls.bridgeless_recipe or cls.recipe
 
     def samples(self, root: Path) -> Sequence[Sample]:
         """Every image with its label, in a fixed order."""
