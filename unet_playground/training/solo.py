@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from unet_playground.atlas import read_atlas
+from unet_playground.atlas.table import DIGITS
 from unet_playground.design import Design
 from unet_playground.inference import best_device
 from unet_playground.model import Origin, UNet
@@ -65,7 +66,10 @@ class SoloJob:
     def done(self) -> bool:
         rows = read_atlas(self.task).find(self.design, "solo")
         card = self._card()
-        return card is not None and bool(card.files) == self.keeps and any(row.seed == self.seed for row in rows)
+        if card is None or bool(card.files) != self.keeps:
+            return False
+        scored = str(card.metrics.get("weights_sha256", ""))[:DIGITS]
+        return any((row.seed, row.sha256) == (self.seed, scored) for row in rows)
 
     def run(self) -> Trained:
         card = self._card()
