@@ -7,9 +7,16 @@ const fill = (template, parts) => template.replace(/\{(\w+)\}/g, (_, name) => pa
 const asks = (open) => open.clicks || open.options.length > 0;
 const send = (event) => trigger("input", event);
 
+/** A lesson sets up what stands at the top of the page; on a phone the pictures come first. */
+function start(id) {
+  const narrow = matchMedia("(max-width: 640px)").matches;
+  (narrow ? document.getElementById("pictures") : document.body).scrollIntoView();
+  send({ lesson: id });
+}
+
 function list({ words, lessons }) {
   const buttons = lessons.map((one, at) =>
-    make("li", {}, make("button", { type: "button", "data-key": one.id, onclick: () => send({ lesson: one.id }) },
+    make("li", {}, make("button", { type: "button", "data-key": one.id, onclick: () => start(one.id) },
       make("span", { class: "number", "aria-hidden": "true" }, String(at + 1)),
       make("span", {}, make("b", {}, one.title), make("small", {}, one.summary)))));
   return [
@@ -67,10 +74,10 @@ function rove(event) {
 function moves({ words, lessons, open }) {
   const last = open.step === open.steps.length - 1, following = lessons[open.number + 1];
   const title = !last ? open.steps[open.step + 1] : following ? words.next : words.end;
-  const event = !last ? { step: open.step + 1 } : following ? { lesson: following.id } : { close: true };
+  const go = () => (!last ? send({ step: open.step + 1 }) : following ? start(following.id) : send({ close: true }));
   const reason = make("span", { class: "reason", id: "lesson-reason" }, open.waits ? (open.clicks ? words.click : words.first) : "");
   return make("div", { class: "moves" },
-    make("button", { type: "button", class: "next", "data-key": "next", "aria-disabled": open.waits ? "true" : null, "aria-describedby": "lesson-reason", onclick: () => open.waits || send(event) }, title),
+    make("button", { type: "button", class: "next", "data-key": "next", "aria-disabled": open.waits ? "true" : null, "aria-describedby": "lesson-reason", onclick: () => open.waits || go() }, title),
     make("button", { type: "button", "data-key": "back", disabled: open.step === 0, onclick: () => send({ step: open.step - 1 }) }, words.back),
     make("button", { type: "button", class: "close", "data-key": "close", "aria-label": words.close, onclick: () => send({ close: true }) }, "×"),
     reason);

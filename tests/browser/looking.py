@@ -116,7 +116,8 @@ def said_of(scene: Scene, bench: Bench) -> str:
     """What has to stand beneath the mask, computed without the page."""
     even = on_equal_terms(scene, bench.designs)
     models = [model_for(even, design) for design in bench.designs]
-    said = [facts_of(scene, segment(scene.picture, model)).en for model in models if model]
+    known = [model for model in models if model]
+    said = [facts_of(scene, segment(scene.picture, model), alone=len(known) == 1).en for model in known]
     return said[0] if len(said) == 1 else f"A: {said[0]} | B: {said[1]}"
 
 

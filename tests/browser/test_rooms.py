@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.app import chromium
 from tests.browser.looking import PATIENCE, all_views_are_done, choose
@@ -38,6 +38,26 @@ def test_every_room_of_instruments_shows_both_designs(page: Page) -> None:
         expect(figures.nth(1).locator("img")).to_be_visible(timeout=PATIENCE)
         expect(figures.nth(0)).to_contain_text("Design A")
         expect(figures.nth(1)).to_contain_text("Design B")
+
+
+@pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, {"width": 390, "height": 844}])
+def test_an_opened_lesson_asks_beside_the_picture_that_it_asks_about(page: Page, size: ViewportSize) -> None:
+    page.set_viewport_size(size)
+    page.locator("#lesson .list button").first.click()
+    expect(page.locator("#lesson .answers button").last).to_be_in_viewport(ratio=1)
+    expect(page.locator("#lesson .next")).to_be_in_viewport(ratio=1)
+    picture, strip = page.locator("#prediction canvas.over").bounding_box(), page.locator("#lesson").bounding_box()
+    assert picture and strip
+    assert 0 <= picture["y"] < picture["y"] + 150 < strip["y"]
+
+
+def test_undo_brings_the_design_back_that_a_lesson_has_replaced(page: Page) -> None:
+    choose(page, "skip", "add")
+    page.locator("#lesson .list button").first.click()
+    expect(page.locator("#designer .card")).to_have_count(2)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#designer .card")).to_have_count(1)
+    expect(page).to_have_url(re.compile("skip=add"))
 
 
 def test_a_lesson_sets_the_page_up_asks_and_marks_by_what_was_measured(page: Page) -> None:
