@@ -134,6 +134,7 @@ def _add_measured(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     atlas.add_argument("--cost", default="macs", choices=COSTS, help="of the Pareto front (default %(default)s)")
     atlas.add_argument("--out", help="folder for the plots, as PNG and SVG")
     atlas.add_argument("--measure", action="store_true", help="measure first what the table lacks")
+    atlas.add_argument("--time", action="store_true", help="take all times again, on a machine that does nothing else")
     atlas.add_argument("--designs", type=int, default=300, help="how many to measure (default %(default)s)")
     _add_sweep(atlas)
 

@@ -1,5 +1,6 @@
 """A design becomes a row: its scores, its cost and its time; and which designs are measured or trained alone."""
 
+import csv
 import threading
 import time
 from dataclasses import replace
@@ -21,7 +22,15 @@ from unet_playground.training import measure as measuring
 from unet_playground.training.datasets import data_root, datasets, examples, split
 from unet_playground.training.evaluate import evaluate
 from unet_playground.training.loop import DEEP, Bank
-from unet_playground.training.measure import MeasureJob, bank_card, measure, metrics_of, put, times_classic_measured
+from unet_playground.training.measure import (
+    MeasureJob,
+    bank_card,
+    measure,
+    metrics_of,
+    put,
+    time_again,
+    times_classic_measured,
+)
 from unet_playground.training.recipe import Recipe
 from unet_playground.training.redundancy import redundancy
 from unet_playground.training.selection import KEPT, SOLO, TWICE, atlas_designs, solo_designs, solo_name
@@ -122,6 +131,22 @@ def test_without_a_bank_there_is_nothing_to_measure(checkpoints: Path):
 
 def test_the_time_of_the_classic_is_once_its_own():
     assert times_classic_measured(UNet(BASE).eval()) == pytest.approx(1, abs=0.5)
+
+
+def test_times_are_taken_again_and_nothing_else_changes(bank: Card, scenes: str, monkeypatch: pytest.MonkeyPatch):
+    other = BASE.replace(up="bilinear")
+    sweep([MeasureJob("nuclei", one, bank.sha256[:12], True, scenes) for one in (BASE, other)])
+    found = MeasureJob("nuclei", other, bank.sha256[:12], True, scenes).run()
+    put("nuclei", replace(found, row=replace(found.row, weights="solo")))
+    with atlas_path("nuclei").open() as file:
+        before = list(csv.DictReader(file))
+    monkeypatch.setattr(measuring, "times_classic_measured", lambda model: 7.0)
+    time_again("nuclei", other)
+    with atlas_path("nuclei").open() as file:
+        after = list(csv.DictReader(file))
+    assert [row["latency"] == "7" for row in after] == [row["design"] == other.to_link() for row in before]
+    assert [{**row, "latency": ""} for row in after] == [{**row, "latency": ""} for row in before]
+    assert all(row.images for row in read_atlas("nuclei").rows)
 
 
 # Redundancy

@@ -31,7 +31,7 @@ from unet_playground.errors import MissingData, PlaygroundError
 from unet_playground.registry import Entry
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import data_root
-from unet_playground.training.measure import MeasureJob, bank_card
+from unet_playground.training.measure import MeasureJob, bank_card, time_again
 from unet_playground.training.metrics import metrics
 from unet_playground.training.selection import atlas_designs, solo_designs
 from unet_playground.training.solo import solo_jobs
@@ -51,6 +51,8 @@ def atlas(given: argparse.Namespace) -> None:
     metric = given.metric if given.metric == POOLED else metrics[given.metric].id
     if given.measure:
         _measure(given, task)
+    if given.time:
+        _time(task)
     table = read_atlas(task)
     bank, solo = table.of("shared"), table.of("solo")
     if not bank:
@@ -123,6 +125,15 @@ def _measure(given: argparse.Namespace, task: str) -> None:
     with _bar("design") as progress:
         failures = sweep(jobs, given.workers, given.ray, given.gpus, progress)
     _raise(failures, len(jobs))
+
+
+def _time(task: str) -> None:
+    """Take the times of all measured designs again, one after another."""
+    designs = list(dict.fromkeys(row.design for row in read_atlas(task).rows))
+    with _bar("design") as progress:
+        for number, design in enumerate(designs, start=1):
+            time_again(task, design)
+            progress(number, len(designs), design.to_link())
 
 
 def _raise(failures: Sequence[Failure], total: int) -> None:
