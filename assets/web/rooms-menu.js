@@ -1,4 +1,5 @@
-// The menu of rooms. What is open stands on the body, so that the style sheet shows and hides without the server.
+// The menu of rooms. What is open stands on the body, so that the style sheet shows and hides without the server, and
+// in the address. The browser's own way back leads out of a room.
 const { make } = window.unetViewer;
 const root = element.querySelector(".rooms-menu");
 
@@ -9,11 +10,37 @@ function enter(id) {
   window.scrollTo({ top: 0 });
 }
 
+const named = () => new URLSearchParams(location.search).get("room");
+
+// A room that opens over the page is a step on the browser's way; one that opens in the place of another is none.
+function address(search, id) {
+  const way = id && !named() ? "pushState" : "replaceState";
+  const state = { ...history.state, entered: way === "pushState" || Boolean(id && history.state?.entered) };
+  const others = search.slice(1).split("&").filter((one) => one && !one.startsWith("room="));
+  const query = [...others, ...(id ? [`room=${id}`] : [])].join("&");
+  history[way](state, "", location.pathname + (query && `?${query}`));
+}
+
+function show(id) {
+  if (id !== named()) address(location.search, id);
+  enter(id);
+}
+
 function choose(id) {
   const open = id === document.body.dataset.room ? null : id;
-  enter(open);
+  if (!open && history.state?.entered) return history.back();
+  show(open);
   trigger("input", { room: open });
 }
+
+window.addEventListener("popstate", () => {
+  const id = named();
+  // The design is not taken back: the link to the other language knows the address of what is shown.
+  address(document.querySelector("#switches a[lang]").search, id);
+  if (id === (document.body.dataset.room ?? null)) return;
+  enter(id);
+  trigger("input", { room: id });
+});
 
 function render() {
   const { rooms, words } = props.value, open = document.body.dataset.room;
@@ -37,5 +64,5 @@ document.addEventListener("click", (event) => {
   const menu = root.querySelector("details[open]");
   if (menu && !menu.contains(event.target)) menu.open = false;
 });
-watch("value", () => enter(props.value.open));
+watch("value", () => show(props.value.open));
 render();

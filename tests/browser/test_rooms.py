@@ -112,3 +112,25 @@ def test_the_design_can_be_taken_along(page: Page, tmp_path: Path) -> None:
     found.value.save_as(tmp_path / "design.zip")
     with zipfile.ZipFile(tmp_path / "design.zip") as packed:
         assert {"model.py", "weights.safetensors", "design.json", "card.json"} <= {*packed.namelist()}
+
+
+def test_the_browsers_own_way_back_leads_out_of_a_room_and_keeps_the_design(page: Page) -> None:
+    room = page.locator("#room-claims")
+    page.locator(".rooms-menu summary").click()
+    page.locator(".rooms-menu [data-room=claims]").click()
+    expect(room).to_be_visible()
+    choose(page, "skip", "add")
+    expect(page).to_have_url(re.compile("room=claims.*skip=add"))
+    page.go_back()
+    expect(room).to_be_hidden()
+    expect(page).to_have_url(re.compile("^(?!.*room=).*skip=add"))
+    page.go_forward()
+    expect(room).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/?room=skips"])
+def test_a_link_leads_into_a_room(page: Page) -> None:
+    expect(page.locator("#room-skips .figure img").first).to_be_visible(timeout=PATIENCE)
+    page.locator(".rooms-menu .back").click()
+    expect(page.locator("#panes")).to_be_visible()
+    expect(page).to_have_url(re.compile("^(?!.*room=)"))

@@ -30,6 +30,7 @@ def test_a_task_alone_opens_its_first_example(task: str):
         ({"task": "moon"}, 'Unknown task "moon"'),
         ({"example": "disc"}, 'Unknown example "disc"'),
         ({"weights": "mine"}, 'Unknown weights "mine"; choose one of auto, shared, solo.'),
+        ({"room": "cellar"}, 'Unknown room "cellar"'),
         ({"colour": "red"}, 'Unknown key "colour"'),
     ],
 )
@@ -47,6 +48,10 @@ def test_an_example_of_another_task_is_reported_in_the_task_that_was_named():
     address = Address.read({"task": "vessels", "example": "stained"})
     assert (address.task, address.example) == ("vessels", "disc")
     assert "disc, fine, whole" in address.ignored[0].en
+
+
+def test_an_address_names_the_room_that_is_open():
+    assert Address.read({"room": "atlas"}) == Address("nuclei", "fluorescence", "auto", Bench(), room="atlas")
 
 
 def test_a_comparison_is_named_whole_and_its_second_design_is_edited():

@@ -12,6 +12,8 @@ from safetensors.torch import save_file
 
 from unet_playground import Design, Picture, UNet
 from unet_playground.errors import PlaygroundError, Text, UnusableWeights
+from unet_playground.images.labels import read_labels
+from unet_playground.inference import segment
 from unet_playground.ui import scene as scenes
 from unet_playground.ui.bench import Bench
 from unet_playground.ui.rooms import export
@@ -54,17 +56,25 @@ def test_the_edited_design_is_taken(scene: Scene):
     assert export.model_of(bench, scene).design == DESIGN
 
 
-@pytest.mark.parametrize("make", [export.zipped, export.exchanged, export.figures])
+@pytest.mark.parametrize("make", [export.predicted, export.zipped, export.exchanged, export.figures])
 def test_untrained_designs_are_refused_in_one_sentence(make: Callable[..., export.File], scene: Scene):
     with pytest.raises(PlaygroundError, match="no trained weights") as refused:
         make(UNKNOWN, scene, Turn())
     assert refused.value.text == export.UNTRAINED
 
 
-@pytest.mark.parametrize("make", [export.zipped, export.exchanged, export.figures])
+@pytest.mark.parametrize("make", [export.predicted, export.zipped, export.exchanged, export.figures])
 def test_without_an_image_it_is_asked_for(make: Callable[..., export.File]):
     with pytest.raises(PlaygroundError, match="There is no image here"):
         make(Bench(DESIGN), None, Turn())
+
+
+def test_the_mask_is_a_file_of_class_numbers(scene: Scene, tmp_path: Path):
+    bench = Bench(DESIGN)
+    name, content = export.predicted(bench, scene, Turn())
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert np.array_equal(read_labels(path), segment(scene.picture, export.model_of(bench, scene)).mask)
 
 
 def test_figures_come_as_png_and_svg(scene: Scene):

@@ -1,5 +1,6 @@
 """One slot fanned out: every option is there, what cannot be had says why, and the window shows where they differ."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,14 @@ def test_the_strip_names_its_colours_and_carries_glyphs(scene: Scene, language: 
     assert all("<svg" in one["glyph"] for one in told["options"])
     assert told["against"] is not None
     assert len({one["title"] for one in told["legend"]}) == 2
+
+
+def test_the_strip_says_whose_weights_made_its_masks(scene: Scene):
+    first, *_, last = fan(scene, BASE, "skip", lambda: None)
+    hints = [value(blades, scene, "skip", "en")["hint"] for blades in (first, last)]
+    assert ["trained weights" in hints[0], "solo weights" in hints[1]] == [True, True]
+    banked = tuple(replace(blade, weights="shared") if blade.id == "add" else blade for blade in last)
+    assert "solo weights where they exist" in value(banked, scene, "skip", "en")["hint"]
 
 
 def test_the_window_lies_where_masks_differ_most():

@@ -144,10 +144,14 @@ def look(
     options: Mapping[str, Any] | None = None,
     **context: Any,
 ) -> Any:
-    """Run an analysis with its options and with what it can make use of of the context."""
+    """Run an analysis with its options and with what it can make use of of the context.
+
+    Raises:
+        UnknownChoice: It has no such option, or the option no such value.
+    """
     known = inspect.signature(entry.make).parameters
     fitting = {name: value for name, value in context.items() if name in known and value is not None}
-    return entry.make(model, image, target, **(options or {}), **fitting)
+    return entry.make(model, image, target, **entry.parse_options(options or {}), **fitting)
 
 
 def mask_of(model: UNet, image: Tensor, tap: Tap = IGNORE) -> NDArray[np.uint8]:

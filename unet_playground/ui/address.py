@@ -1,4 +1,4 @@
-"""What the page's address names: task, example and weights beside the designs."""
+"""What the page's address names: task, example, weights, lesson and room beside the designs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,14 @@ from unet_playground.tasks import tasks
 from unet_playground.ui import texts
 from unet_playground.ui.bench import Bench
 from unet_playground.ui.lesson import Progress
+from unet_playground.ui.rooms import rooms
 from unet_playground.ui.scene import AUTO
 
 T = TypeVar("T")
 WRITE = """(task, example, weights, designs, lesson) => {
   const kept = [...new URLSearchParams(location.search)].filter(([key]) => key.startsWith('__'));
-  const named = Object.entries({task, example, weights, lesson}).filter(([, id]) => id);
+  const {room} = document.body.dataset, all = {task, example, weights, lesson, room};
+  const named = Object.entries(all).filter(([, id]) => id);
   const query = '?' + new URLSearchParams([...kept, ...named]) + '&' + designs;
   history.replaceState(history.state, '', location.pathname + query);  // a bare query leads to the page's base
   document.querySelector('#switches a[lang]').search = location.search;
@@ -38,6 +40,7 @@ class Address:
         weights: `auto`, `shared` or `solo`.
         bench: The design, and the one that it is compared with.
         progress: The lesson that is open.
+        room: Id of the room that is open.
         ignored: What the address named wrongly, a sentence each; there the default stands.
     """
 
@@ -47,22 +50,24 @@ class Address:
     bench: Bench
     ignored: tuple[Text, ...] = ()
     progress: Progress = field(default_factory=Progress)
+    room: str | None = None
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Address":
         """The address of a query; keys that begin with `__` are Gradio's own."""
         named = {key: value for key, value in query.items() if not key.startswith("__")}
         task, example, weights, second = (named.pop(key, None) for key in ("task", "example", "weights", "b"))
-        lesson = named.pop("lesson", None)
+        lesson, room = (named.pop(key, None) for key in ("lesson", "room"))
         ignored: list[Text] = []
         task = _known(task, _task, ignored) or next(iter(tasks))
         shown = _known(example, lambda id: _example(task, id), ignored) or first_example(task)
         weights = _known(weights, _weights, ignored) or AUTO
         progress = _known(lesson, Progress.read, ignored) or Progress()
+        opened = _known(room, lambda id: rooms[id].id, ignored)
         first, faults = Design.read_link(urlencode(named))
         other, more = Design.read_link(second) if second is not None else (None, ())
         bench = Bench(first, other, "B" if other else "A")
-        return cls(task, shown, weights, bench, (*ignored, *faults, *more), progress)
+        return cls(task, shown, weights, bench, (*ignored, *faults, *more), progress, opened)
 
 
 def first_example(task: str) -> str | None:

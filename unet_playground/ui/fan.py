@@ -37,6 +37,7 @@ class Blade:
         times: Multiply-adds relative to the classic's.
         mask: uint8 (h, w); None until it is computed.
         dice: With the truth; None where it is not known.
+        weights: Of the mask: `shared` or `solo`.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Blade:
     times: float | None = None
     mask: NDArray[np.uint8] | None = None
     dice: float | None = None
+    weights: str = ""
 
 
 def fan(scene: Scene, design: Design, slot: str, check: Callable[[], None]) -> Iterator[tuple[Blade, ...]]:
@@ -83,7 +85,7 @@ def value(blades: tuple[Blade, ...], scene: Scene, slot: str, language: str) -> 
             {"color": ERRORS["missed"], "title": (texts.MISSED if known else texts.ONLY_OWN).within(language)},
             {"color": ERRORS["extra"], "title": (texts.EXTRA if known else texts.ONLY_OPTION).within(language)},
         ],
-        "hint": texts.FAN_HINT.within(language),
+        "hint": _hint(blades, language),
         "window": disputed([blade.mask for blade in blades if blade.mask is not None], scene.picture.pixels.shape[:2]),
         "against": None if against is None else address(against),
         "options": [_told(blade, slot, language) for blade in blades],
@@ -124,7 +126,13 @@ def _computed(scene: Scene, blade: Blade, design: Design) -> Blade:
         return replace(blade, why=texts.UNTRAINED_SHORT)
     mask = segment(scene.picture, model).mask
     scored = None if scene.truth is None else dice(mask, Truth(scene.truth), len(scene.labels))
-    return replace(blade, mask=mask, dice=scored)
+    return replace(blade, mask=mask, dice=scored, weights=model.origin.weights if model.origin else "")
+
+
+def _hint(blades: tuple[Blade, ...], language: str) -> str:
+    """What the numbers mean and whose weights made them, which need not be those of the large picture."""
+    kinds = frozenset(blade.weights for blade in blades if blade.weights)
+    return texts.FAN_HINT.within(language).format(weights=texts.FAN_WEIGHTS[kinds].within(language))
 
 
 def _told(blade: Blade, slot: str, language: str) -> dict[str, Any]:

@@ -205,7 +205,7 @@ class Page(Furnished):
             opening = self._staged(address.progress, state, asked, turn)
         else:
             opening = self._show_task(address.task, address.example, asked, address.bench, turn)
-            said[self.task] = address.task
+            said |= {self.task: address.task, self.room: address.room, self.nav: self._menu(address.room)}
         yield from _saying(said, opening)
         yield self._taught(address.progress)
 

@@ -28,7 +28,8 @@ def brand(language: str) -> str:
 
 def switches(language: str, other: str) -> str:
     """Leads to the lessons and to the other language, and copies the page's address."""
-    copy, keep = f"copyLink(this, '{texts.COPIED.within(language)}')", "this.search = location.search"
+    said = ", ".join(f"'{text.within(language)}'" for text in (texts.COPIED, texts.COPIED_ALONE))
+    copy, keep = f"copyLink(this, {said})", "this.search = location.search"
     # The page's base address makes a bare fragment lead to another page.
     there = "document.getElementById('lesson').scrollIntoView(); return false"
     spoken = "zh" if language == "en" else "en"

@@ -5,6 +5,7 @@ from unet_playground.errors import Text
 TITLE = Text("U-Net Playground", "U-Net 游乐场")
 COPY = Text("Copy link", "复制链接")
 COPIED = Text("Copied", "已复制")
+COPIED_ALONE = Text("Copied, without your image", "已复制，不含你的图像")
 OTHER_LANGUAGE = Text("中文", "English")
 OFFLINE = Text(
     "The app does not answer. What you see stays; the page goes on by itself once it is back.",
@@ -185,9 +186,17 @@ GRADIENT = Text("gradient, share of the largest", "梯度，占最大值的比�
 PERCENTILE = Text("{unit}, ± 99.5th percentile", "{unit}，± 第 99.5 百分位")
 FAN = Text("Fan out: {slot}", "展开：{slot}")
 FAN_HINT = Text(
-    "Dice here, weights of one kind; multiply-adds, × the classic's",
-    "此图 Dice（同类权重）；乘加次数（经典设计的倍数）",
+    "Dice here, {weights}; multiply-adds, × the classic's", "此图 Dice（{weights}）；乘加次数（经典设计的倍数）"
 )
+FAN_WEIGHTS = {
+    frozenset(): Text("trained weights", "训练过的权重"),
+    frozenset({"shared"}): Text("shared weights", "共享权重"),
+    frozenset({"solo"}): Text("solo weights", "独立权重"),
+    frozenset({"shared", "solo"}): Text(
+        "solo weights where they exist, else shared", "有独立权重则用之，否则用共享权重"
+    ),
+}
+"""Of the masks that are there."""
 MISSED, EXTRA = VIEWER["missed"], VIEWER["extra"]
 ONLY_OWN = Text("only in the design", "仅在该设计中")
 ONLY_OPTION = Text("only in the option", "仅在该选项中")

@@ -45,12 +45,17 @@ UNTRAINED = Text(
     "此设计没有可导出的训练权重，只能导出其 JSON：请在“训练”中训练它，或选择宽度 16、深度 4 和部件的默认选项。",
 )
 TITLES = {
+    "mask": Text("Mask (.png)", "掩膜（.png）"),
     "zip": Text("PyTorch file with weights (.zip)", "PyTorch 文件与权重（.zip）"),
     "onnx": Text("ONNX file (.onnx)", "ONNX 文件（.onnx）"),
     "json": Text("Design (.json)", "设计（.json）"),
     "figures": Text("Figures as PNG and SVG (.zip)", "图像：PNG 与 SVG（.zip）"),
 }
 HINTS = {
+    "mask": Text(
+        "Of this image, in its own size. Every pixel is its class number, 0 for background, so it looks almost black.",
+        "此图像的掩膜，与图像同样大小。像素值即类别编号，0 为背景，因此看上去几乎全黑。",
+    ),
     "zip": Text(
         "One readable file with just the classes of this design; it needs PyTorch and safetensors alone.",
         "一个可读的文件，只含此设计所用的类；仅需 PyTorch 与 safetensors。",
@@ -112,9 +117,9 @@ class Download:
         pressed.then(None, js=PRESS.format(id=self.id), show_progress="hidden")
 
 
-@rooms.register("export", title="Export", zh=Chinese("导出", "把当前设计带回家，或带来你自己的权重。"))
+@rooms.register("export", title="Export", zh=Chinese("导出", "把当前掩膜与设计带回家，或带来你自己的权重。"))
 class ExportRoom(Room):
-    """The present design to take home, and weights of your own to bring along."""
+    """The present mask and design to take home, and weights of your own to bring along."""
 
     def __init__(self, page: "Layout"):
         super().__init__(page)
@@ -154,7 +159,8 @@ class ExportRoom(Room):
         spoken = partial(figures, language=self.language)
         # ONNX takes up to minutes: nobody's pictures wait for it.
         alone = {**page.slow, **LANE}
-        for id, make in {"zip": zipped, "onnx": exchanged, "json": chosen, "figures": spoken}.items():
+        made = {"mask": predicted, "zip": zipped, "onnx": exchanged, "json": chosen, "figures": spoken}
+        for id, make in made.items():
             self.files[id].connect(make, page.held, self.line, self.language, alone)
         self.upload.upload(self._bring, [self.upload, page.bench, page.scene], [self.own], **page.slow)
 
@@ -178,6 +184,12 @@ def model_of(bench: "Bench", scene: Scene | None) -> UNet:
     if model is None:
         raise PlaygroundError(UNTRAINED.en, UNTRAINED.zh)
     return model
+
+
+def predicted(bench: "Bench", scene: Scene | None, turn: Turn) -> File:
+    """The mask of the edited design."""
+    model = model_of(bench, scene)
+    return "mask.png", encode_mask(segment(_some(scene).picture, model).mask)
 
 
 def zipped(bench: "Bench", scene: Scene | None, turn: Turn) -> File:
