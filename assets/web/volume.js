@@ -46,6 +46,9 @@ const slider = (title, name) => {
 };
 
 const views = choices(words.view, Object.keys(VIEWS).map((id) => [id, words[id]]), () => state.view, look);
+const slices = make("input", { type: "range", min: 1, step: 1, oninput: () => leaf(Number(slices.value)) });
+const counted = make("span");
+const paging = make("label", { class: "slices" }, words.slice, slices, counted);
 const convention = make("input", { type: "checkbox", checked: true, onchange: () => viewer?.setRadiologicalConvention(convention.checked) });
 const presets = make("select", { "aria-label": words.window, onchange: () => preset(presets.selectedIndex) });
 const width = number(words.width, () => frame(Number(width.input.value), Number(centre.input.value)));
@@ -59,7 +62,7 @@ const undo = make("button", { type: "button", onclick: back }, words.undo);
 const clear = make("button", { type: "button", onclick: forget }, words.clear);
 const send = make("button", { type: "button", class: "send", onclick: hand }, words.send);
 const bars = {
-  view: make("div", { class: "bar" }, views, make("label", { class: "convention" }, convention, words.radiological)),
+  view: make("div", { class: "bar" }, views, paging, make("label", { class: "convention" }, convention, words.radiological)),
   window: make("div", { class: "bar" }, make("label", {}, words.window, presets), width.label, centre.label),
   mask: make("div", { class: "bar masks" }, layers, keys, slider(words.opacity, "opacity"), slider(words.contour, "contour")),
   tool: make("div", { class: "bar" }, tools, make("span", { class: "pens" }, pens, make("label", {}, words.size, size)), undo, send, clear),
@@ -94,7 +97,7 @@ async function started() {
   };
   made.onMeasurementCompleted = ({ distance }) => { measured.textContent = `${words.distance}: ${distance.toFixed(1)} ${unit()}`; };
   const scene = made.drawScene.bind(made);
-  made.drawScene = () => { scene(); trace(); };
+  made.drawScene = () => { scene(); trace(); page(); };
   viewer = root.niivue = made;
 }
 
@@ -200,7 +203,26 @@ function paint() {
 function look(id) {
   state.view = id;
   viewer?.setSliceType(VIEWS[id]);
+  page();
   refresh();
+}
+
+// Of a single plane, which of its slices is shown; a finger has no wheel.
+const across = () => AXES[VIEWS[state.view]];
+const shown = () => viewer.frac2vox(viewer.scene.crosshairPos)[across()] + 1;
+
+function page() {
+  paging.hidden = !image || across() === undefined;
+  if (paging.hidden) return;
+  slices.max = image.dimsRAS[across() + 1];
+  slices.value = shown();
+  counted.textContent = `${slices.value} / ${slices.max}`;
+}
+
+function leaf(to) {
+  const along = [0, 0, 0];
+  along[across()] = to - shown();
+  viewer.moveCrosshairInVox(...along);
 }
 
 // NiiVue's own choice of a layout leaves the room for the view in space out of account: planes became small.

@@ -162,6 +162,10 @@ def test_lengths_areas_values_and_keys(room: Page, tmp_path: Path) -> None:
     room.keyboard.press("v")
     expect(tool(room, "axial")).to_have_attribute("aria-pressed", "true")
     expect(room.locator("#room-volume")).to_be_visible()
+    slider = room.get_by_label("Slice")
+    expect(slider).to_have_value(str(round(after[2]) + 1))
+    slider.fill("3")
+    assert asked(room, "viewer.frac2vox(viewer.scene.crosshairPos)[2]") == 2
 
 
 @pytest.mark.parametrize("look", [SMALL])

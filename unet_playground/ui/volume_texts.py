@@ -9,6 +9,7 @@ WORDS = {
     "coronal": Text("Coronal", "冠状"),
     "sagittal": Text("Sagittal", "矢状"),
     "render": Text("3-D", "三维"),
+    "slice": Text("Slice", "切片"),
     "radiological": Text("Patient's right on the left (radiological)", "患者右侧在左（放射学惯例）"),
     "window": Text("Window", "窗"),
     "width": Text("Width", "窗宽"),
@@ -58,10 +59,12 @@ WORDS = {
     "help": Text("Mouse and keys", "鼠标与按键"),
     "keyboard": Text(
         "Click: crosshair. Distance, ellipse, outline: drag; an outline closes itself. Wheel, ↑ ↓: slices of the plane "
-        "under the pointer. ← →: across it. V: next view. Right button: drag to move, vertically to enlarge. Double "
-        "click: the file's own window. Ctrl+Z: undo a stroke. Windows change the display only.",
-        "单击：移动十字线。距离、椭圆、勾画：拖动；勾画自动闭合。滚轮、↑ ↓：翻看指针所在平面的切片。← →：在平面内移动。"
-        "V：下一视图。右键拖动：平移与缩放。双击：文件自带的窗。Ctrl+Z：撤销一笔。窗设置只影响显示。",
+        "under the pointer; the slider: of a single plane. ← →: across it. V: next view. Right button: drag to move, "
+        "vertically to enlarge. Double click: the file's own window. Ctrl+Z: undo a stroke. Windows change the display "
+        "only.",
+        "单击：移动十字线。距离、椭圆、勾画：拖动；勾画自动闭合。滚轮、↑ ↓：翻看指针所在平面的切片；"
+        "单一平面可用滑块。← →：在平面内移动。V：下一视图。"
+        "右键拖动：平移与缩放。双击：文件自带的窗。Ctrl+Z：撤销一笔。窗设置只影响显示。",
     ),
 }
 OPEN = Text("Open NIfTI, DICOM or zip", "打开 NIfTI、DICOM 或 zip")
