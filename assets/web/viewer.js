@@ -265,6 +265,8 @@ window.unetViewer ??= (() => {
         canvas.width = Math.round(box.width * ratio);
         canvas.height = Math.round(box.height * ratio);
       }
+      const own = this.kind === "attention" && this.layer && this.layer.maps[this.parts.gate];
+      if (own?.bars) return this.bars(this.over.getContext("2d"), own.bars, own.top);
       const { width, height } = shared.image;
       const scale = Math.min(this.base.width / width, this.base.height / height) * view.zoom;
       this.place = { scale, left: this.base.width / 2 - view.column * scale, top: this.base.height / 2 - view.row * scale };
@@ -272,9 +274,7 @@ window.unetViewer ??= (() => {
       const crisp = scale >= 2;
       for (const context of [base, over]) context.imageSmoothingEnabled = !crisp;
       this.lay(base, shared.image.bitmap, 1);
-      const bars = this.kind === "attention" && this.layer && this.layer.maps[this.parts.gate].bars;
-      if (bars) this.bars(over, bars, this.layer.maps[this.parts.gate].top);
-      else if (this.painting) this.lay(over, this.painting, this.kind === "attention" ? this.layer.maps[this.parts.gate].scale : 1);
+      if (this.painting) this.lay(over, this.painting, own ? own.scale : 1);
       if (this.kind === "field" && this.layer) {
         this.circles(over, ratio);
         this.inset(over, ratio);
@@ -287,7 +287,9 @@ window.unetViewer ??= (() => {
       context.drawImage(bitmap, left, top, bitmap.width * scale * pixels, bitmap.height * scale * pixels);
     }
 
+    // Channels have no place in the image: nothing points at one here.
     bars(context, values, top) {
+      this.place = null;
       const { width, height } = context.canvas, style = getComputedStyle(this.element);
       context.fillStyle = style.getPropertyValue("--card");
       context.fillRect(0, 0, width, height);
@@ -403,7 +405,7 @@ window.unetViewer ??= (() => {
       });
       this.over.addEventListener("pointermove", (event) => {
         if (held && Math.hypot(event.clientX - held.x, event.clientY - held.y) > 4 && view.zoom > 1) held.moved = true;
-        if (held?.moved) {
+        if (held?.moved && this.place) {
           const ratio = this.over.width / this.over.getBoundingClientRect().width / this.place.scale;
           move(held.row - (event.clientY - held.y) * ratio, held.column - (event.clientX - held.x) * ratio);
         }
