@@ -172,6 +172,7 @@ window.unetViewer ??= (() => {
       this.line.title = given.line ?? "";
       this.words.textContent = [given.line, given.facts].filter(Boolean).join(" ");
       this.folded.textContent = given.words?.more ?? "";
+      this.plate.dataset.busy = given.words?.busy ?? "";
       this.more.hidden = !given.facts;
       this.refused.textContent = given.state === "refused" ? given.line : "";
       this.over.setAttribute("aria-label", [given.title, given.line, given.facts].filter(Boolean).join(". "));

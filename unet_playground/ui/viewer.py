@@ -81,7 +81,7 @@ def pane(
         "facts": facts.within(language) if facts else "",
         "layer": drawn,
         "tag": tag.within(language) if tag else "",
-        "words": {"more": texts.IN_WORDS.within(language)},
+        "words": {"more": texts.IN_WORDS.within(language), "busy": texts.WORKING.within(language)},
         **more,
     }
 
