@@ -119,6 +119,15 @@ def test_an_uploaded_image_is_segmented_at_its_own_size(page: Page, tmp_path: Pa
     expect(page.locator("#tools .modes button").get_by_text("errors")).to_be_disabled()
 
 
+def test_a_large_image_gets_its_mask_and_why_it_gets_nothing_else(page: Page, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "large.png"), np.tile(np.uint8([[20, 200]]).repeat(50, 0).repeat(50, 1), (22, 11)))
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "large.png")
+    expect(page.locator("#about")).to_contain_text("1100 × 1100 px")
+    expect(pane_of(page, "prediction")).to_have_attribute("data-state", "done")
+    expect(pane_of(page, "attribution")).to_have_attribute("data-state", "refused")
+    expect(page.locator("#cost .weights")).to_contain_text("weights")
+
+
 def test_an_uploaded_mask_judges_an_uploaded_image(page: Page, tmp_path: Path) -> None:
     rows, columns = np.mgrid[:97, :131]
     disc = np.hypot(rows - 48, columns - 60) < 20

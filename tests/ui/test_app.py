@@ -7,11 +7,17 @@ from typing import Any
 
 import gradio as gr
 import httpx
+import numpy as np
 import orjson
 import pytest
 
+from unet_playground import Picture
+from unet_playground.errors import Text
 from unet_playground.ui.app import Whole, build
+from unet_playground.ui.bench import Bench
 from unet_playground.ui.ending import Attended
+from unet_playground.ui.page import Page
+from unet_playground.ui.scene import Scene, Turn
 
 PAIRS = [{"kept": 1, "changed": 1}, {"kept": 1, "changed": 2}]
 
@@ -125,3 +131,14 @@ def test_no_number_that_somebody_types_keeps_other_rooms_from_opening():
     for number in numbers:
         for typed in (-1e9, 0, 1e9):
             assert number.preprocess(typed) == typed
+
+
+def test_nobody_waits_for_the_mask_of_a_large_image():
+    # Choices are answered one after the other; what takes long comes after the answer.
+    with gr.Blocks(analytics_enabled=False) as app:
+        page = Page(app, "en", "zh")
+    scene = Scene("nuclei", Picture.from_array(np.zeros((1100, 1100), np.uint8)), Text("a", "甲"))
+    answers = [*page.shown(Bench(), scene, Turn())]
+    drawn = [one[page.views["prediction"]]["state"] for one in answers if page.views["prediction"] in one]
+    assert drawn == ["busy"]
+    assert answers[-1][page.asked] == 1

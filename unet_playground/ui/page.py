@@ -11,8 +11,8 @@ from unet_playground.examples import example
 from unet_playground.inference import prepare, segment
 from unet_playground.model import UNet
 from unet_playground.tasks import tasks
-from unet_playground.ui import fan, panels, texts
-from unet_playground.ui.address import WRITE, Address, first_example
+from unet_playground.ui import fan, marks, panels, texts
+from unet_playground.ui.address import Address, first_example
 from unet_playground.ui.bench import FIRST_SLOT, Bench
 from unet_playground.ui.designer import designer, edit
 from unet_playground.ui.drawing import drawing, learned_of
@@ -29,6 +29,7 @@ from unet_playground.ui.scene import (
     glimpse,
     model_for,
     on_equal_terms,
+    too_large,
 )
 from unet_playground.ui.thumbnails import thumbnails
 from unet_playground.ui.viewer import pane, shown, toolbar
@@ -38,17 +39,6 @@ Question = dict[str, Any]
 UNKNOWN = (256, 256)
 """Sides in pixels for which a design is drawn where there is no image."""
 QUICK = {"concurrency_id": "quick", "concurrency_limit": 1}
-MARK_STALE = "(...inputs) => { document.body.classList.add('stale'); return inputs; }"
-"""Takes the pictures away the moment a choice is made: what they show is no longer true."""
-TAKE_BACK = """(...chosen) => {
-  document.body.classList.remove('stale');
-  document.dispatchEvent(new Event('unanswered'));
-  const shown = new URLSearchParams(location.search);
-  return shown.has('task') ? ['task', 'example', 'weights'].map((name) => shown.get(name)) : chosen;
-}"""
-"""Takes a choice back that was not answered: pictures and controls show what was chosen before it."""
-MARK_FRESH = f"(...inputs) => {{ document.body.classList.remove('stale'); ({WRITE})(...inputs); }}"
-"""Undoes that and puts what is shown into the address."""
 
 
 class Page(Furnished):
@@ -77,15 +67,15 @@ class Page(Furnished):
             run: Is given the values of `inputs`, then bench, scene and turn, and what `shown` yields is its answer.
             inputs: Components.
         """
-        quick = {**self.slow, **QUICK, "js": MARK_STALE, "trigger_mode": "multiple"}
+        quick = {**self.slow, **QUICK, "js": marks.STALE, "trigger_mode": "multiple"}
         heard = event(run, [*inputs, *self.held], self._outputs(), **quick)
-        heard.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
+        heard.then(None, self.named, js=marks.FRESH, show_progress="hidden")
         chosen = [self.task, self.example, self.weights]
-        heard.failure(None, chosen, chosen, js=TAKE_BACK, show_progress="hidden")
+        heard.failure(None, chosen, chosen, js=marks.BACK, show_progress="hidden")
 
     def _connect(self) -> None:
         """Every choice answers at once; the rest streams in until its `Turn` is over (what Gradio cancels is dead)."""
-        drawn = [self.message, self.diagram, self.fan, *self.views.values(), self.outdated]
+        drawn = [self.message, self.diagram, self.fan, self.cost, *self.views.values(), self.outdated]
         told = {**self.slow, "trigger_mode": "multiple"}
         self.asked.change(self._explain, [self.asked, *self.held, self.room], drawn, **told)
         self.furnish()
@@ -102,9 +92,9 @@ class Page(Furnished):
         self.listen(self.upload.upload, self._show_upload, self.task, self.upload)
         self.listen(self.truth.upload, self._judge, self.truth)
         self.listen(self.weights.input, self._choose_weights, self.weights)
-        quick = {**self.slow, **QUICK, "js": _opening(self.language)}
+        quick = {**self.slow, **QUICK, "js": marks.opening(self.language)}
         opened = self.app.load(self._open, [self.turn], self._outputs(), **quick)
-        opened.then(None, self.named, js=MARK_FRESH, show_progress="hidden")
+        opened.then(None, self.named, js=marks.FRESH, show_progress="hidden")
 
     def _outputs(self) -> list[Any]:
         drawn = [self.designer, self.diagram, self.fan, self.tools, *self.views.values(), self.cost]
@@ -266,10 +256,18 @@ class Page(Furnished):
             first[self.about] = panels.about(scene.told, scene.source, language)
             first[self.about] += panels.message(scene.warning, language)
         yield first
+        if too_large(scene):  # nobody else waits for a mask that takes long
+            awaited = {view: self._busy(name, scene.method) for name, view in self.views.items()}
+            yield {**awaited, self.fan: None, self.asked: number}
+            return
         yield self._predicted(bench, scene)
         yield {**self._glimpsed(bench, scene), self.asked: number}
 
-    def _predicted(self, bench: Bench, scene: Scene) -> Updates:
+    def _busy(self, name: str, method: str) -> dict[str, Any]:
+        """A picture on its way."""
+        return pane(name, "busy", self.language, line=texts.WORKING, **self._offered(name, method))
+
+    def _predicted(self, bench: Bench, scene: Scene, between: Callable[[], None] = lambda: None) -> Updates:
         """The masks of the designs; what else is shown of the edited one waits."""
         language = self.language
         try:
@@ -280,7 +278,9 @@ class Page(Furnished):
             models, refusal = [None], error.text
         own = models[-1] if bench.editing == "B" else models[0]
         known = [model for model in models if model is not None]
-        first = self._masks(scene, known) if len(known) == len(models) else {"state": "refused", "line": refusal}
+        first = (
+            self._masks(scene, known, between) if len(known) == len(models) else {"state": "refused", "line": refusal}
+        )
         state, line = ("busy", texts.WORKING) if "drawn" in first else ("empty", Text("", ""))
         others = {name: self._offered(name, scene.method) for name in self.views if name != "prediction"}
         return {
@@ -300,9 +300,9 @@ class Page(Furnished):
             {self.views["attention"]: shown("attention", glimpse(scene, model), scene, self.language)} if model else {}
         )
 
-    def _masks(self, scene: Scene, models: list[UNet]) -> Question:
+    def _masks(self, scene: Scene, models: list[UNet], between: Callable[[], None]) -> Question:
         """The prediction of one network, or of two."""
-        found = [segment(scene.picture, model) for model in models]
+        found = [segment(scene.picture, model, between) for model in models]
         lines = [facts_of(scene, one, alone=len(found) == 1) for one in found]
         said = lines[0]
         if len(lines) > 1:
@@ -313,12 +313,14 @@ class Page(Furnished):
     def _explain(
         self, asked: int, bench: Bench, scene: Scene | None, turn: Turn, room: str | None
     ) -> Iterator[Updates]:
-        """What takes longer than the mask; ends when the next choice is made."""
+        """What takes longer than a small image's mask; ends when the next choice is made."""
         check = turn.watch(asked)
         try:
             check()
             if room:
                 yield {self.outdated: asked}
+            if scene and too_large(scene):
+                yield self._predicted(bench, scene, check)
             even = on_equal_terms(scene, bench.designs) if scene else None
             model = model_for(even, bench.edited) if even else None
             if scene and model:
@@ -368,12 +370,6 @@ class Page(Furnished):
             self.bench_link: bench.to_link(),
             self.preset_line: panels.preset_line(bench.edited, self.language),
         }
-
-
-def _opening(language: str) -> str:
-    """JavaScript that also says in which language the page is: Gradio has put the browser's there."""
-    spoken = {"en": "en", "zh": "zh-CN"}[language]
-    return f"(...inputs) => {{ document.documentElement.lang = '{spoken}'; return ({MARK_STALE})(...inputs); }}"
 
 
 def _kept(scene: Scene | None) -> Question:
