@@ -120,7 +120,9 @@ def test_an_uploaded_image_is_segmented_at_its_own_size(page: Page, tmp_path: Pa
 
 
 def test_a_large_image_gets_its_mask_and_why_it_gets_nothing_else(page: Page, tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "large.png"), np.tile(np.uint8([[20, 200]]).repeat(50, 0).repeat(50, 1), (22, 11)))
+    cv2.imwrite(
+        str(tmp_path / "large.png"), np.tile(np.array([[20, 200]], np.uint8).repeat(50, 0).repeat(50, 1), (22, 11))
+    )
     page.locator("input[type=file]").first.set_input_files(tmp_path / "large.png")
     expect(page.locator("#about")).to_contain_text("1100 × 1100 px")
     expect(pane_of(page, "prediction")).to_have_attribute("data-state", "done")
