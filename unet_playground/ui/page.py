@@ -236,6 +236,8 @@ class Page(Furnished):
     def shown(self, bench: Bench, scene: Scene | None, turn: Turn, seen: Scene | None = None) -> Iterator[Updates]:
         """First the design with its cost, then its mask; the other pictures are emptied: they are no longer true.
 
+        The mask of a large image comes with what takes long.
+
         Args:
             bench: The designs.
             scene: The image, and what is asked about it.
