@@ -75,7 +75,7 @@ AT_PIXEL = Text(
 )
 AREA = Text("{label}: {share:.1%} of the image", "{label}：占图像 {share:.1%}")
 DICE = Text("Dice {dice:.3f} on this image", "此图 Dice {dice:.3f}")
-SHARED = Text("Shared weights: from a bank in which many designs are trained together", "共享权重：来自多个设计一起训练的权重库")
+SHARED = Text("Shared weights: from a bank that trains many designs at once", "共享权重：来自多个设计一起训练的权重库")
 SOLO = Text("Solo weights: this design was trained alone", "独立权重：该设计单独训练")
 UNTRAINED = Text(
     "Untrained weights: shapes and cost only. Trained weights exist for width 16, depth 4 and default part options.",
