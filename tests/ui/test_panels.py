@@ -42,7 +42,7 @@ def install(checkpoints: Path) -> Callable[..., None]:
 @pytest.mark.parametrize(
     ("shared", "asked", "en", "zh"),
     [
-        (True, "auto", "Shared weights: from the bank", "44 个测试体数据上 Dice 0.821"),
+        (True, "auto", "Shared weights: from a bank", "44 个测试体数据上 Dice 0.821"),
         (True, "shared", "Main design of this bank: Dice 0.821 on 44 held-out volumes", "共享权重"),
         (True, "solo", "<b>This design has not been trained alone.</b> Shared weights", "没有单独训练过"),
         (False, "auto", "trained alone. Dice 0.821 on 44 held-out volumes", "独立权重"),
