@@ -60,7 +60,7 @@ const pens = make("select", { "aria-label": words.pen, onchange: () => { state.p
 const size = make("input", { type: "number", min: 1, max: 40, value: 3, onchange: () => take(state.tool) });
 const undo = make("button", { type: "button", onclick: back }, words.undo);
 const clear = make("button", { type: "button", onclick: forget }, words.clear);
-const send = make("button", { type: "button", class: "send", onclick: hand }, words.send);
+const send = make("button", { type: "button", class: "send", onclick: () => hand() }, words.send);
 const bars = {
   view: make("div", { class: "bar" }, views, paging, make("label", { class: "convention" }, convention, words.radiological)),
   window: make("div", { class: "bar" }, make("label", {}, words.window, presets), width.label, centre.label),
@@ -278,12 +278,12 @@ function forget() {
   measured.textContent = "";
 }
 
-async function hand() {
-  state.corrected.delete(state.layer);
+async function hand(design = state.layer) {
+  const { volume, run } = state;
+  if (design === state.layer) state.masks[design] = viewer.drawBitmap.slice();
+  state.corrected.delete(design);
   refresh();
-  const mask = await packed(viewer.drawBitmap);
-  state.masks[state.layer] = viewer.drawBitmap.slice();
-  trigger("input", { volume: state.volume.id, run: state.run, design: state.layer, mask });
+  trigger("input", { volume: volume.id, run, design, mask: await packed(state.masks[design]) });
 }
 
 // Value, place and class under the pointer.
@@ -412,7 +412,11 @@ function update() {
     state.volume = volume;
     refresh();
     if (volume) open(volume);
-  } else if (run !== state.run && root.dataset.state === "shown") lay();
+  } else if (run !== state.run && root.dataset.state === "shown") {
+    // What a hand has drawn meanwhile is not lost to a run that was begun before: it is handed over, and stays.
+    if (state.corrected.size) [...state.corrected].forEach((design) => hand(design));
+    else lay();
+  }
 }
 
 canvas.addEventListener("pointermove", point);

@@ -252,6 +252,19 @@ def test_a_volume_is_segmented_looked_at_corrected_measured_and_taken_home(room:
     assert int((np.asanyarray(made.dataobj) > 0).sum()) == left
     page = saved(room, "Report", tmp_path / "report.html").read_text("utf-8")
     assert "not for diagnosis" in page and "by hand" in page and 'src="http' not in page
+    for asked_before in (False, True):
+        room.locator("#room-volume button.primary").click()  # the second time it begins
+        expect(room.locator("#room-volume [role=alert].message")).to_have_count(0 if asked_before else 1)
+    expect(room.locator("#room-volume progress")).to_be_visible()
+    tool(room, "brush").click()
+    drag(room, AXIAL, (0.7, 0.4), (0.8, 0.4))
+    drawn = painted(room)
+    assert drawn > left
+    expect(room.locator("#room-volume [role=alert].message")).to_contain_text("so they stay")  # the run has ended
+    expect(room.locator(".volume .pending")).to_be_hidden()
+    assert painted(room) == drawn
+    made = np.asanyarray(loaded(saved(room, "Mask", tmp_path / "drawn.nii.gz")).dataobj)
+    assert int((made > 0).sum()) == drawn
     room.set_viewport_size({"width": 1440, "height": 900})
     assert misplaced(room) == []
     assert Axe().run(room).response["violations"] == []

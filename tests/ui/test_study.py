@@ -152,6 +152,12 @@ def test_what_a_hand_corrects_during_a_run_stays():
     assert desk.lay(corrected)
     assert not desk.lay(replace(begun, run="new"), before=begun) and desk.open is corrected
     assert desk.lay(replace(begun, run="new"), before=corrected) and desk.open.run == "new"
+    assert desk.of_run(begun.id, "new") is desk.open
+    assert desk.of_run(begun.id, "corrected") is corrected  # drawn before the browser heard of the new masks
+    assert desk.of_run(begun.id, "other") is desk.of_run("other", "new") is None
+    other = Study(_volume(), "")
+    desk.take(other)
+    assert desk.of_run(begun.id, "corrected") is None and desk.of_run(other.id, other.run) is other
     desk.leave()
 
 

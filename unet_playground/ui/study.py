@@ -187,6 +187,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.study: Study | None = None
+        self._before: Study | None = None
         self.stopped = False
         self._asked = ""
         self._used = time.monotonic()
@@ -206,9 +207,10 @@ class Desk:
             if self in Desk._taken:
                 Desk._taken.remove(self)
             Desk._taken.append(self)
-            self.study, self._used = study, time.monotonic()
+            self.study, self._before, self._used = study, None, time.monotonic()
             while len(Desk._taken) > KEPT:
-                Desk._taken.pop(0).study = None
+                emptied = Desk._taken.pop(0)
+                emptied.study = emptied._before = None
 
     def may_replace(self, by: str) -> bool:
         """Whether this may take the place of what lies here: corrected masks go only when it is asked for twice."""
@@ -227,16 +229,25 @@ class Desk:
         with Desk._lock:
             same = self.study is not None and self.study.id == study.id
             same = same and (before is None or self.study is before)
-            self.study = study if same else self.study
+            if same:
+                self.study, self._before = study, before
             self._asked = "" if same else self._asked  # what was asked before concerned other masks
         return same
 
     def leave(self) -> None:
         """Nothing lies on it any more."""
-        self.stopped, self.study = True, None
+        self.stopped, self.study, self._before = True, None, None
         with Desk._lock:
             if self in Desk._taken:
                 Desk._taken.remove(self)
+
+    def of_run(self, volume: object, run: object) -> Study | None:
+        """What lies here, or lay here before the last run ended, if it is that volume with that run's masks.
+
+        Raises:
+            PlaygroundError: Nothing lies here any more.
+        """
+        return next((one for one in (self.open, self._before) if one and (one.id, one.run) == (volume, run)), None)
 
     @property
     def open(self) -> Study:

@@ -93,7 +93,7 @@ class Download:
     def __init__(self, id: str, title: str | gr.UploadButton):
         self.id = id
         self.button = gr.Button(title, size="sm") if isinstance(title, str) else title
-        self.file = gr.DownloadButton("", visible="hidden", elem_id=f"file-{id}", elem_classes="empty")
+        self.file = gr.DownloadButton("", elem_id=f"file-{id}", elem_classes="empty")
 
     def connect(
         self, make: Callable[..., File], inputs: list[Any], line: gr.HTML, language: str, lane: dict[str, Any]

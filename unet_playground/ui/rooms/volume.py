@@ -174,12 +174,13 @@ class VolumeRoom(Room):
         """The browser hands back a mask that a hand has corrected: it is measured."""
         sent = given(event)
         try:
-            study, name, mask = desk.open, sent.get("design"), sent.get("mask")
-            known = (sent.get("volume"), sent.get("run")) == (study.id, study.run)
-            if known and isinstance(name, str) and name in study.readings and isinstance(mask, str):
-                changed = study.corrected(name, mask)
+            name, mask = sent.get("design"), sent.get("mask")
+            study = desk.of_run(sent.get("volume"), sent.get("run"))
+            if study and isinstance(name, str) and name in study.readings and isinstance(mask, str):
+                late, changed = study is not desk.study, study.corrected(name, mask)
                 if desk.lay(changed):
-                    yield {self.table: tables(changed, self.language), self.refused: ""}
+                    kept = {**self._laid(changed), **self._refusal(words.KEPT)}
+                    yield kept if late else {self.table: tables(changed, self.language), self.refused: ""}
         except PlaygroundError as error:
             yield self._refusal(error.text)
 
