@@ -70,7 +70,8 @@ class Card:
         own = Design.from_json(self.design)
         if not self.shared:
             return own == design
-        alike = all(getattr(own, name) == getattr(design, name) for name in ("depth", "width", "dims", *self.only))
+        slots = filter(design.applies, self.only)  # at full resolution there is no way up to be alike in
+        alike = all(getattr(own, name) == getattr(design, name) for name in ("depth", "width", "dims", *slots))
         return alike and "(" not in design.to_link() and self._knows(design)
 
     def _knows(self, design: Design) -> bool:
