@@ -37,7 +37,7 @@ class Card:
         task: Id of the task.
         design: The design in JSON; for a bank, the classic of its size but for `only`.
         shared: Whether it is a bank (weights of all designs) or one design's own.
-        only: Slots in which all designs of a bank are like `design`; with none of them it serves every design.
+        only: Slots in which all designs of a bank (that have them) are like `design`; with none it serves every design.
         parts: Slot -> ids of the parts that a bank was trained with; parts that were added later it does not serve.
         files: Name, bytes and sha256 of every file of weights.
         recipe: How it was trained.

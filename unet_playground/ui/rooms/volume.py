@@ -178,9 +178,10 @@ class VolumeRoom(Room):
             study = desk.of_run(sent.get("volume"), sent.get("run"))
             if study and isinstance(name, str) and name in study.readings and isinstance(mask, str):
                 late, changed = study is not desk.study, study.corrected(name, mask)
-                if desk.lay(changed):
-                    kept = {**self._laid(changed), **self._refusal(words.KEPT)}
-                    yield kept if late else {self.table: tables(changed, self.language), self.refused: ""}
+                if desk.lay(changed) and late:
+                    yield {**self._laid(changed), **self._refusal(words.KEPT)}
+                elif desk.study is changed:
+                    yield {self.table: tables(changed, self.language), self.refused: ""}
         except PlaygroundError as error:
             yield self._refusal(error.text)
 
