@@ -146,6 +146,17 @@ def test_geometry_of_many_frames_stands_in_the_shared_groups() -> None:
     assert "has 513 frames; the limit is 512" in _said(_file(_dataset(_GRAY, NumberOfFrames=513)))
 
 
+def test_the_window_of_many_frames_stands_in_the_groups_too() -> None:
+    window, shared = Dataset(), Dataset()
+    window.WindowCenter, window.WindowWidth, window.VOILUTFunction = [40, 400], [80, 1500], "LINEAR_EXACT"
+    shared.FrameVOILUTSequence = Sequence([window])
+    frames = np.stack([_DEEP, _DEEP])
+    picture = _read(frames, NumberOfFrames=2, SharedFunctionalGroupsSequence=Sequence([shared]))
+    plain = _read(_DEEP, WindowCenter=[40, 400], WindowWidth=[80, 1500], VOILUTFunction="LINEAR_EXACT")
+    assert np.array_equal(picture.pixels, plain.pixels) and 0 < picture.pixels.mean() < 1
+    assert set(plain.notes) < set(picture.notes)
+
+
 def test_a_colour_table_is_applied() -> None:
     table = np.arange(256, dtype=np.uint16)[::-1] * 257
     tags: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR"}

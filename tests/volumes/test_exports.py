@@ -177,6 +177,16 @@ def test_a_dicom_seg_of_one_file_with_many_frames() -> None:
         assert np.array_equal(found[frame], np.where(stored > 200, 2, stored > 40))
 
 
+def test_several_files_with_many_frames_are_not_mixed_up() -> None:
+    one, other = (enhanced(PATIENT, PLACE, order) for order in ((0, 1), (2, 3)))
+    other.SeriesInstanceUID = one.SeriesInstanceUID
+    files = [file(one), file(other)]
+    volume = open_volume(files)
+    assert volume.values.shape == PATIENT.shape
+    with pytest.raises(UnreadableImage, match="several files of many frames each"):
+        _seg(_mask(volume), files)
+
+
 def test_an_empty_mask_is_a_dicom_seg_too() -> None:
     files = [file(one) for one in slices(PATIENT, PLACE)]
     seg = highdicom.seg.segread(BytesIO(_seg(np.zeros(PATIENT.shape, np.uint8), files)))

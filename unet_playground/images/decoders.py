@@ -5,6 +5,7 @@ OpenCV keeps every bit, but hands out half an image without a word when a file i
 """
 
 import os
+from dataclasses import replace
 from importlib import import_module
 from io import BytesIO
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unet_playground.errors import Text
-from unet_playground.images.picture import over_black
+from unet_playground.images.picture import Picture, over_black
 from unet_playground.limits import Limits
 
 _CONVERTED = {
@@ -24,8 +25,8 @@ _CONVERTED = {
 }
 
 
-def decode_ordinary(data: bytes, kind: str) -> tuple[NDArray[Any], tuple[Text, ...]]:
-    """Decode up to 8 bits a sample with Pillow: bool or uint8, (h, w) or (h, w, 3), and what was converted.
+def decode_ordinary(data: bytes, kind: str) -> Picture:
+    """Decode up to 8 bits a sample with Pillow.
 
     Args:
         data: A whole file.
@@ -34,13 +35,16 @@ def decode_ordinary(data: bytes, kind: str) -> tuple[NDArray[Any], tuple[Text, .
     with _opened(data, kind) as image:
         image.load()
         notes = (_CONVERTED[image.mode],) if image.mode in _CONVERTED else ()
+        numbered = image.mode == "P" and (image.getpalette("RGB") or [])[:3] == [0, 0, 0]
+        numbers = np.array(image) if numbered else None
         if image.has_transparency_data:
             gray = image.mode in ("1", "L", "LA")
             pixels, alpha = over_black(np.array(image.convert("LA" if gray else "RGBA")))
-            return pixels, notes + alpha
-        if image.mode not in ("1", "L", "RGB"):
-            return np.array(image.convert("RGB")), notes
-        return np.array(image), notes
+            notes += alpha
+        else:
+            plain = image.mode in ("1", "L", "RGB")
+            pixels = np.array(image if plain else image.convert("RGB"))
+    return replace(Picture.from_array(pixels), notes=notes, numbers=numbers)
 
 
 def count_frames(data: bytes, kind: str, limits: Limits) -> int:

@@ -40,6 +40,9 @@ _GROUP = {
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
     "RescaleType": "PixelValueTransformationSequence",
+    "WindowCenter": "FrameVOILUTSequence",
+    "WindowWidth": "FrameVOILUTSequence",
+    "VOILUTFunction": "FrameVOILUTSequence",
 }
 _MOST_ELEMENTS = 50_000
 _NO_SLICES = ("SEG", "SM")
@@ -151,6 +154,15 @@ class Frame:
         # A CT without a type of rescaling measures Hounsfield units, says the standard.
         usual = "HU" if self.tags.get("Modality") == "CT" else ""
         return _UNITS.get(str(self._said("RescaleType") or self.tags.get("DoseUnits") or usual).upper())
+
+    @property
+    def window(self) -> tuple[float, float, str] | None:
+        """Centre, width and shape of the first window through which the file is to be seen."""
+        centre, width = ((numbers(self._said(name)) or [None])[0] for name in ("WindowCenter", "WindowWidth"))
+        shape = str(self._said("VOILUTFunction") or "LINEAR").upper()
+        if centre is None or width is None or not (width >= 1 if shape == "LINEAR" else width > 0):
+            return None
+        return centre, width, shape
 
     def stored(self) -> NDArray[Any]:
         """The pixels as they are stored, colours as RGB: (h, w) or (h, w, 3).

@@ -17,7 +17,8 @@ from unet_playground.limits import Limits
 def read_labels(source: str | PathLike[str] | bytes) -> NDArray[np.uint16]:
     """The class or object number of every pixel, (h, w), of a label image with 1, 8 or 16 bits or a NumPy array.
 
-    A gray value is the number itself; of a coloured label the largest channel is taken, so that only black is 0.
+    A gray value is the number itself, and so is a colour's place in a colour table whose first colour is black; of
+    other colours the largest channel is taken, so that only black is 0.
 
     Raises:
         UnreadableImage: As `read_image`, and for signed, 32-bit or floating-point values.
@@ -32,7 +33,7 @@ def read_labels(source: str | PathLike[str] | bytes) -> NDArray[np.uint16]:
             "This label image holds signed, 32-bit or fractional values; labels are whole numbers of 1, 8 or 16 bits.",
             "该标注图含有带符号、32 位或小数值；标注应为 1、8 或 16 位整数。",
         )
-    pixels = picture.pixels
+    pixels = picture.pixels if picture.numbers is None else picture.numbers
     if pixels.dtype != np.uint8:
         pixels = np.rint(pixels * 65535)
     if pixels.ndim == 3:

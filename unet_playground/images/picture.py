@@ -32,6 +32,8 @@ class Picture:
         units: What `values` measure, as `HU`; None if unknown.
         notes: What was converted on the way, one sentence each.
         values: float32 (h, w), what the scanner measured, in `units`; None where the pixels are all there is.
+        numbers: uint8 (h, w), of every pixel's colour in the file's colour table, in which 0 is black; None where there
+            is no such table.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.float32] = field(repr=False)
@@ -41,6 +43,7 @@ class Picture:
     units: str | None = None
     notes: tuple[Text, ...] = ()
     values: NDArray[np.float32] | None = field(default=None, repr=False)
+    numbers: NDArray[np.uint8] | None = field(default=None, repr=False)
 
     @property
     def height(self) -> int:

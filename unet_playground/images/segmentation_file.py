@@ -76,6 +76,12 @@ def _written(scans: list[bytes], mask: NDArray[np.uint8], said: dict[str, Any], 
             "NIfTI or PNG.",
             "该序列未说明切片在患者体内的位置，而 DICOM-SEG 需要此信息。请改为导出 NIfTI 或 PNG。",
         )
+    if made.frames[0].index is not None and len({id(frame.tags) for frame in made.frames}) > 1:
+        raise refusal(
+            "This series is several files of many frames each, and a DICOM-SEG refers to one. Export the mask as NIfTI "
+            "or PNG.",
+            "该序列由多个多帧文件组成，而 DICOM-SEG 只能引用一个。请改为导出 NIfTI 或 PNG。",
+        )
     _complete(list(headers.values()))
     return _segmentation(*_sources(made, headers, mask), said)
 

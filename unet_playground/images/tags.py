@@ -2,13 +2,14 @@
 
 import struct
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unet_playground.errors import Text
+from unet_playground.images.picture import Picture
 
 ORIENTATION = 274
 TURNED = Text("The picture was turned upright.", "图像已转正。")
@@ -108,15 +109,18 @@ def exif_orientation(exif: bytes) -> int:
         return 1
 
 
-def upright(pixels: NDArray[Any], orientation: int) -> tuple[NDArray[Any], tuple[Text, ...]]:
-    """Turn and mirror pixels (h, w, ...) stored in one of the EXIF orientations, and say so."""
+def upright(picture: Picture, orientation: int) -> Picture:
+    """Turn and mirror a picture that was stored in one of the EXIF orientations, and say so."""
     if orientation not in range(2, 9):
-        return pixels, ()
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
+        return picture
     rows = -1 if orientation in (3, 4, 7, 8) else 1
     columns = -1 if orientation in (2, 3, 6, 7) else 1
-    return pixels[::rows, ::columns], (TURNED,)
+
+    def turned(array: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray((array.swapaxes(0, 1) if orientation >= 5 else array)[::rows, ::columns])
+
+    numbers = None if picture.numbers is None else turned(picture.numbers)
+    return replace(picture, pixels=turned(picture.pixels), numbers=numbers, notes=(*picture.notes, TURNED))
 
 
 def _length(data: bytes, start: int, dialect: Dialect) -> int:

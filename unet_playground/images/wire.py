@@ -63,12 +63,15 @@ def taken_apart(picture: Picture) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         "units": picture.units,
         "notes": [(note.en, note.zh) for note in picture.notes],
     }
-    return said, [picture.pixels, *([] if picture.values is None else [picture.values])]
+    more = {"values": picture.values, "numbers": picture.numbers}
+    there = {name: array for name, array in more.items() if array is not None}
+    return {**said, "more": list(there)}, [picture.pixels, *there.values()]
 
 
 def put_together(said: dict[str, Any], arrays: list[NDArray[Any]]) -> Picture:
     """The picture of a message."""
-    pixels, *values = arrays
+    pixels, *more = arrays
+    there = dict(zip(said["more"], more, strict=True))
     spacing = said["spacing"] and (float(said["spacing"][0]), float(said["spacing"][1]))
     return Picture(
         pixels,
@@ -77,7 +80,8 @@ def put_together(said: dict[str, Any], arrays: list[NDArray[Any]]) -> Picture:
         said["orientation"],
         said["units"],
         tuple(Text(en, zh) for en, zh in said["notes"]),
-        values[0] if values else None,
+        there.get("values"),
+        there.get("numbers"),
     )
 
 

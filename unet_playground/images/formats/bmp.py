@@ -1,7 +1,6 @@
 """BMP: what Windows writes; gray, colour or a colour table in up to 8 bits."""
 
 import struct
-from dataclasses import replace
 
 from unet_playground.images.decoders import decode_ordinary
 from unet_playground.images.kinds import image_format
@@ -17,5 +16,4 @@ def read_bmp(data: bytes, limits: Limits) -> Picture:
     old = struct.unpack_from("<I", data, 14)[0] == _OLD_HEADER
     width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
     limits.check_size("BMP", width, abs(height), bytes_per_pixel=4)  # below 0: the rows begin at the top
-    array, notes = decode_ordinary(data, "BMP")
-    return replace(Picture.from_array(array), notes=notes)
+    return decode_ordinary(data, "BMP")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet_playground.errors import Text, refusal
-from unet_playground.images.dicom_file import Frame, count_frames, has_pixels, is_dicom, numbers, read_tags, warnings
+from unet_playground.images.dicom_file import Frame, count_frames, has_pixels, is_dicom, read_tags, warnings
 from unet_playground.images.geometry import directions
 from unet_playground.images.kinds import image_format
 from unet_playground.images.picture import FRAME, Picture
@@ -65,7 +65,7 @@ def _measured(stored: NDArray[Any], frame: Frame) -> Picture:
     values, bits = frame.measured(stored), int(frame.tags.BitsStored)
     missing = ~np.isfinite(values)
     values[missing] = values[~missing].min() if not missing.all() else 0
-    if window := _window(frame.tags):
+    if window := frame.window:
         looks, notes = _through(values, *window), (_WINDOW.format(centre=window[0], width=window[1]),)
     elif bits == 1 or (stored.dtype == np.uint8 and bits == 8):
         looks, notes = stored.astype(bool) if bits == 1 else stored, ()
@@ -76,14 +76,6 @@ def _measured(stored: NDArray[Any], frame: Frame) -> Picture:
         looks = 1 - looks if looks.dtype.kind == "f" else np.invert(looks)
     picture = Picture.from_array(looks)
     return replace(picture, notes=notes, units=frame.units, values=values.astype(np.float32))
-
-
-def _window(tags: Any) -> tuple[float, float, str] | None:
-    centre, width = ((numbers(tags.get(name)) or [None])[0] for name in ("WindowCenter", "WindowWidth"))
-    shape = str(tags.get("VOILUTFunction") or "LINEAR").upper()
-    if centre is None or width is None or not (width >= 1 if shape == "LINEAR" else width > 0):
-        return None
-    return centre, width, shape
 
 
 def _through(values: NDArray[np.float64], centre: float, width: float, shape: str) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from unet_playground.limits import Limits
 def read_gif(data: bytes, limits: Limits) -> Picture:
     """Read the first frame of a GIF."""
     limits.check_size("GIF", *struct.unpack_from("<HH", data, 6), bytes_per_pixel=4)
-    array, notes = decode_ordinary(data, "GIF")
+    picture = decode_ordinary(data, "GIF")
     frames = count_frames(data, "GIF", limits)
     more = (FRAME.format(frames=frames),) if frames > 1 else ()
-    return replace(Picture.from_array(array), notes=notes + more)
+    return replace(picture, notes=picture.notes + more)

@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 
 from unet_playground.errors import refusal
 from unet_playground.images.decoders import decode_ordinary
@@ -38,9 +37,7 @@ def read_jpeg(data: bytes, limits: Limits) -> Picture:
             kept.append(whole)
     if frames != 1:
         raise ValueError("not one frame")
-    array, notes = decode_ordinary(b"".join(kept), "JPEG")
-    turned, turning = upright(array, exif_orientation(exif))
-    return replace(Picture.from_array(turned), notes=notes + turning)
+    return upright(decode_ordinary(b"".join(kept), "JPEG"), exif_orientation(exif))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:

@@ -40,13 +40,12 @@ def read_png(data: bytes, limits: Limits) -> Picture:
         if kind in _FOR_DECODERS:
             kept.append(whole)
     pixels = b"".join(kept)
-    picture = _decode_16(pixels, colour, chunks.get(b"tRNS")) if depth == 16 else _decode_ordinary(pixels)
-    notes = picture.notes
+    deep = depth == 16
+    picture = _decode_16(pixels, colour, chunks.get(b"tRNS")) if deep else decode_ordinary(pixels, "PNG")
     frames = struct.unpack_from(">I", chunks[b"acTL"])[0] if b"acTL" in chunks else 1
     if frames > 1:
-        notes += (FRAME.format(frames=frames),)
-    turned, turning = upright(picture.pixels, exif_orientation(chunks.get(b"eXIf", b"")))
-    return replace(picture, pixels=np.ascontiguousarray(turned), notes=notes + turning)
+        picture = replace(picture, notes=(*picture.notes, FRAME.format(frames=frames)))
+    return upright(picture, exif_orientation(chunks.get(b"eXIf", b"")))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -73,11 +72,6 @@ def _refuse_packed_text(kind: bytes, size: int) -> None:
             "Save it without text and try again.",
             f"该 PNG 含有 {size // 1000} kB 的压缩文本；上限为 {_MOST_TEXT // 1000} kB。请去除文本后重试。",
         )
-
-
-def _decode_ordinary(data: bytes) -> Picture:
-    array, notes = decode_ordinary(data, "PNG")
-    return replace(Picture.from_array(array), notes=notes)
 
 
 def _decode_16(data: bytes, colour: int, transparent: bytes | None) -> Picture:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from unet_playground.errors import Text, refusal
@@ -96,12 +95,11 @@ def read_tiff(data: bytes, limits: Limits) -> Picture:
     _check_kind(layout)
     _check_pieces(page, layout, len(data), limits)
     visible = page.keep_only(data, _FOR_DECODERS)
-    picture = _decode_ordinary(visible) if layout.ordinary else _decode_deep(visible, layout)
-    notes = picture.notes
+    picture = decode_ordinary(visible, "TIFF") if layout.ordinary else _decode_deep(visible, layout)
     if page.pages > 1:
-        notes += (_PAGE.format(pages=page.pages if page.pages < MOST_PAGES else f"{MOST_PAGES}+"),)
-    turned, turning = upright(picture.pixels, page.number(ORIENTATION, 1))
-    return replace(picture, pixels=np.ascontiguousarray(turned), notes=notes + turning)
+        said = _PAGE.format(pages=page.pages if page.pages < MOST_PAGES else f"{MOST_PAGES}+")
+        picture = replace(picture, notes=(*picture.notes, said))
+    return upright(picture, page.number(ORIENTATION, 1))
 
 
 def _check_kind(layout: _Layout) -> None:
@@ -148,11 +146,6 @@ def _check_pieces(page: Directory, layout: _Layout, size: int, limits: Limits) -
         raise ValueError("pieces missing")
     if (starts + lengths).max() > size:
         raise ValueError("pieces outside the file")
-
-
-def _decode_ordinary(data: bytes) -> Picture:
-    array, notes = decode_ordinary(data, "TIFF")
-    return replace(Picture.from_array(array), notes=notes)
 
 
 def _decode_deep(data: bytes, layout: _Layout) -> Picture:

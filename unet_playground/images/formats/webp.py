@@ -4,8 +4,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from unet_playground.images.decoders import count_frames, decode_ordinary
 from unet_playground.images.kinds import image_format
 from unet_playground.images.picture import FRAME, Picture
@@ -26,12 +24,11 @@ def read_webp(data: bytes, limits: Limits) -> Picture:
             limits.check_size("WebP", *_size(kind, body), bytes_per_pixel=4)
         if kind == b"EXIF":
             exif = exif or body.removeprefix(_EXIF)
-    array, notes = decode_ordinary(data, "WEBP")
+    picture = decode_ordinary(data, "WEBP")
     frames = count_frames(data, "WEBP", limits)
     if frames > 1:
-        notes += (FRAME.format(frames=frames),)
-    turned, turning = upright(array, exif_orientation(exif))
-    return replace(Picture.from_array(np.ascontiguousarray(turned)), notes=notes + turning)
+        picture = replace(picture, notes=(*picture.notes, FRAME.format(frames=frames)))
+    return upright(picture, exif_orientation(exif))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
