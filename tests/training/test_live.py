@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.training.scenes import write_scenes
 from unet_playground import Design
@@ -16,6 +18,7 @@ from unet_playground.errors import IllegalDesign, MissingData, PlaygroundError, 
 from unet_playground.export import load_own
 from unet_playground.training import live
 from unet_playground.training.live import DIVERGED, FINISHED, OUT_OF_TIME, STOPPED, Live, Plan, images_of
+from unet_playground.training.loop import Bank
 
 PLAN = Plan("nuclei", Design(depth=1, width=2), "cells", steps=24, size=2, side=16)
 
@@ -186,3 +189,15 @@ def test_without_data_sets_it_says_so(monkeypatch: pytest.MonkeyPatch):
     assert not live.has_data()
     with pytest.raises(MissingData):
         images_of("nuclei", live.DATA)
+
+
+def test_what_others_build_meanwhile_changes_nothing_and_nothing_is_drawn_that_they_share():
+    def drawn(_: int = 0) -> list[float]:
+        bank = Bank(Design(depth=2, width=4), 3, 2, shared=False, seed=5)
+        return [parameter.sum().item() for parameter in bank.parameters.values()]
+
+    alone, before = drawn(), torch.random.get_rng_state()
+    with ThreadPoolExecutor(2) as pool:
+        assert all(each == alone for each in pool.map(drawn, range(30)))
+    _finished()
+    assert torch.equal(torch.random.get_rng_state(), before)

@@ -26,7 +26,7 @@ from unet_playground.training.datasets import Example
 from unet_playground.training.losses import losses
 from unet_playground.training.recipe import Recipe
 from unet_playground.training.schedules import schedules
-from unet_playground.weights import WeightStore
+from unet_playground.weights import WeightStore, seeded
 
 DEEP = "deep."
 """Names of the heads at coarse levels, which exist in training only."""
@@ -59,8 +59,7 @@ class Bank:
         self.base, self.channels, self.classes, self.shared, self.only = base, channels, classes, shared, only
         self.parameters: dict[str, nn.Parameter] = {}
         self._networks: dict[Design, UNet] = {}
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             for design in dict.fromkeys(designs_of_bank(base, only)) if shared else (base,):
                 self._add_missing(design)
         for parameter in self.parameters.values():
@@ -104,7 +103,7 @@ class Bank:
     def network(self, design: Design) -> UNet:
         """The network of a design, made of the bank's own parameters."""
         if design not in self._networks:
-            with torch.device("meta" if self.shared else "cpu"):
+            with torch.device("meta"):  # elsewhere its own weights would be drawn, from a generator that all share
                 network = UNet(design, self.channels, self.classes)
             own = {name: self.parameters[name] for name, _ in network.named_parameters()}
             network.load_state_dict(own, assign=True, strict=False)
@@ -264,6 +263,7 @@ class Trainer:
             views,  # type: ignore[arg-type]
             batch_sampler=[range(number, number + share) for number in first],  # type: ignore[arg-type]
             num_workers=workers,
+            generator=torch.Generator(),  # else a number is drawn of the generator that all share
             pin_memory=self.device.type == "cuda",
         )
 
