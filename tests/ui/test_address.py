@@ -65,3 +65,11 @@ def test_what_is_wrong_with_the_second_design_is_reported():
     address = Address.read({"b": "skip=telepathy&up=carafe"})
     assert address.bench == Bench(Design(), Design(up="carafe"), "B")
     assert 'Unknown skip "telepathy"' in address.ignored[0].en
+
+
+@pytest.mark.parametrize("task", ["nuclei", "hippocampus"])
+def test_a_design_for_volumes_is_opened_as_one_for_images(task: str):
+    address = Address.read({"task": task, "dims": "3", "skip": "add", "b": "dims=3&skip=none"})
+    assert address.bench == Bench(Design(skip="add"), Design(skip="none"), "B")
+    assert all("choose dims=2" in reason.en for reason in address.ignored) and len(address.ignored) == 2
+    assert Address.read({"depth": "9" * 5000}).bench == Bench()

@@ -264,7 +264,16 @@ def test_a_store_is_closed_to_others_and_empties_itself(monkeypatch: pytest.Monk
         path.write_bytes(bytes(10))
         os.utime(path, (time.time() - age, time.time() - age))
     store.sweep()
-    assert not old.parent.exists() and young.exists()
+    assert not old.exists() and young.exists()
+    broken_off = store.folder / "piece"
+    broken_off.write_bytes(bytes(10))
+    for path in (broken_off, old.parent, young.parent):
+        os.utime(path, (time.time() - 110, time.time() - 110))
+    store.sweep()
+    assert not broken_off.exists() and not old.parent.exists() and young.exists()
+    young.unlink()
+    store.sweep()
+    assert [path.name for path in store.folder.iterdir()] == ["b"], "an upload may be on its way into it"
 
 
 def test_who_has_sent_the_same_file_finds_it_until_all_have_read_it(server: _Server, tmp_path: Path):

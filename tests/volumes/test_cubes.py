@@ -12,11 +12,12 @@ from scipy import ndimage
 
 from unet_playground import Design, UNet, load_model
 from unet_playground.errors import UnreadableImage
-from unet_playground.images.volumes import read_label_volume, read_volume
+from unet_playground.images.volumes import Volume, read_label_volume, read_volume
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import split
 from unet_playground.volumes import cubes
 from unet_playground.volumes.cubes import segment_cube
+from unet_playground.volumes.segmenting import View, segment_volume
 
 MM = (1.0, 1.0, 1.0)
 
@@ -122,3 +123,10 @@ def test_an_unseen_hippocampus_is_found_on_either_side(spacing: tuple[float, flo
         for label in (1, 2):
             own, true = mask == label, labels == label
             assert 2 * (own & true).sum() / (own.sum() + true.sum()) > 0.75
+
+
+def test_a_view_from_nearer_counts_as_no_longer_volume(checkpoints: Path):
+    model = load_model("hippocampus", Design(dims=3, depth=1, width=1), device=torch.device("cpu"))
+    volume = Volume(_checkered(3, 4, 2), np.diag([1.0, 1.0, 150.0, 1.0]))
+    found = segment_volume(volume, model, view=View(scale=1.1))
+    assert found.mask.shape == (3, 4, 2)

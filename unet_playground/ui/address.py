@@ -16,6 +16,7 @@ from unet_playground.ui.rooms import rooms
 from unet_playground.ui.scene import AUTO
 
 T = TypeVar("T")
+V = TypeVar("V")
 WRITE = """(task, example, weights, designs, lesson) => {
   const kept = [...new URLSearchParams(location.search)].filter(([key]) => key.startsWith('__'));
   const {room} = document.body.dataset, all = {task, example, weights, lesson, room};
@@ -66,6 +67,7 @@ class Address:
         opened = _known(room, lambda id: rooms[id].id, ignored)
         first, faults = Design.read_link(urlencode(named))
         other, more = Design.read_link(second) if second is not None else (None, ())
+        first, other = _flat(first, task, ignored), _flat(other, task, ignored) if other else None
         bench = Bench(first, other, "B" if other else "A")
         return cls(task, shown, weights, bench, (*ignored, *faults, *more), progress, opened)
 
@@ -75,7 +77,17 @@ def first_example(task: str) -> str | None:
     return next((image.id for image in examples_of(task)), None)
 
 
-def _known(value: str | None, check: Callable[[str], T], ignored: list[Text]) -> T | None:
+def _flat(design: Design, task: str, ignored: list[Text]) -> Design:
+    """A design as the page can draw it: of images."""
+
+    def checked(given: Design) -> Design:
+        tasks[task].make.check_dims(given, picture=True)
+        return given
+
+    return _known(design, checked, ignored) or design.replace(dims=2)
+
+
+def _known(value: V | None, check: Callable[[V], T], ignored: list[Text]) -> T | None:
     """What a check makes of a value; what it refuses is written down and becomes None."""
     if value is None:
         return None

@@ -122,12 +122,14 @@ class Page(Furnished):
     ) -> Iterator[Updates]:
         try:
             changed = make()
+            after = bench.holding(changed) if isinstance(changed, Design) else changed
+            for design in after.designs if isinstance(after, Bench) else ():
+                tasks[scene.task if scene else next(iter(tasks))].make.check_dims(design, picture=True)
         except PlaygroundError as error:
-            changed = error.text
-        if isinstance(changed, Text):
-            yield {**self._controls(bench), self.message: panels.message(changed, self.language)}
+            after = error.text
+        if isinstance(after, Text):
+            yield {**self._controls(bench), self.message: panels.message(after, self.language)}
             return
-        after = changed if isinstance(changed, Bench) else bench.holding(changed)
         yield from self.shown(after, scene, turn, scene)
 
     def _ask(

@@ -81,12 +81,14 @@ class Store:
         return used <= self.most
 
     def sweep(self) -> None:
-        """Remove every file whose time is over, and folders that are left empty."""
+        """Remove every file whose time is over, and folders that have been empty for a while."""
         for changed, _, path in list(self._files()):
             if changed < time.time() - self.seconds:
                 _remove(path)
-                with suppress(OSError):  # another file lies there
-                    path.parent.rmdir()
+        for folder in filter(Path.is_dir, self.folder.iterdir()):
+            with suppress(OSError):  # a file lies there, or it is gone already
+                if folder.stat().st_mtime < time.time() - _YOUNG:  # else an upload may be on its way there
+                    folder.rmdir()
 
     def keep_swept(self, also: Callable[[], object]) -> None:
         """Sweep again and again in the background.

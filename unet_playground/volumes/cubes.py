@@ -25,6 +25,7 @@ def segment_cube(
     spacing: Sequence[float],
     model: UNet,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    scale: float = 1.0,
 ) -> NDArray[np.float32]:
     """The probability of every class at every voxel, (classes, x, y, z), 0 to 1, sums to 1 over the classes.
 
@@ -37,16 +38,17 @@ def segment_cube(
         spacing: Of the voxels along x, y and z in mm.
         model: With dims=3, as `load_model` gives it.
         progress: Called with the blocks that are done and all blocks; whatever it raises ends the computation.
+        scale: How much larger than it is the volume is shown.
 
     Raises:
         UnreadableImage: The volume is longer than `LARGEST` mm.
     """
-    lengths = [max(1, round(side * each)) for side, each in zip(values.shape, spacing, strict=True)]
+    lengths = [side * each for side, each in zip(values.shape, spacing, strict=True)]
     if max(lengths) > LARGEST:
         raise _too_long(lengths)
     task = task_of(model)
     order = _order(task.plane)
-    stack, sides = plane(values, task.plane).copy(), [lengths[axis] for axis in order]
+    stack, sides = plane(values, task.plane).copy(), [max(1, round(lengths[axis] * scale)) for axis in order]
     cube = _resized(torch.from_numpy(stack)[None], sides)[0]
     device = next(model.parameters()).device
     total = torch.zeros(model.classes, *sides)
@@ -75,8 +77,8 @@ def _resized(values: Tensor, sides: Sequence[int]) -> Tensor:
     return F.interpolate(averaged, list(sides), mode="trilinear", align_corners=False)[0]
 
 
-def _too_long(lengths: Sequence[int]) -> Exception:
-    size = " x ".join(map(str, lengths))
+def _too_long(lengths: Sequence[float]) -> Exception:
+    size = " x ".join(f"{length:.0f}" for length in lengths)
     return refusal(
         f"This volume is {size} mm; a network for volumes takes up to {LARGEST} mm a side. Cut out the head, or check "
         "the distance of its voxels, and try again.",

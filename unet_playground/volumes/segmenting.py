@@ -307,7 +307,6 @@ def _cube(
     from unet_playground.volumes.cubes import segment_cube
 
     spacing = canonical_spacing(volume) if volume.spaced else (scan.pixel,) * 3
-    x, y, z = (step * view.scale for step in spacing)
     values = np.nan_to_num(volume.canonical(), posinf=0, neginf=0)
     side = -1 if view.mirrored else 1
     seen = np.ascontiguousarray(_shown(values[None], scan, view)[0][::side])
@@ -321,7 +320,8 @@ def _cube(
 
     with ThreadPoolExecutor(1) as aside:
         try:
-            found = _awaited(aside.submit(segment_cube, seen, (x, y, z), model, told), lambda: progress(*at))
+            job = aside.submit(segment_cube, seen, spacing, model, told, view.scale)
+            found = _awaited(job, lambda: progress(*at))
         finally:
             stop.set()
     progress(*at)
