@@ -204,7 +204,10 @@ REFUSED = [
     (["segment", "{image}", "--task", "brains", "--out", "{tmp}/m.png"], "Unknown task"),
     (["segment", "{image}", *SEGMENT, "--weights", "best"], "choose auto, shared or solo"),
     (["segment", "{image}", *SEGMENT, "--weights", "shared"], "There are no shared weights"),
-    (["segment", "{image}", "--task", "nuclei", "--out", "{tmp}/secret-folder/attic"], "attic could not be written"),
+    (["segment", "{image}", "--task", "nuclei", "--out", "{tmp}/secret-folder/attic.png"], "could not be written"),
+    (["segment", "{image}", "--task", "nuclei", "--out", "{tmp}/secret-folder/m.jpg"], "its name ends with .png"),
+    (["segment", "{image}", *SEGMENT, "--measurements", "{tmp}/m.csv"], "belongs to the mask of a volume"),
+    (["segment", "{image}", *SEGMENT[:-1], "{tmp}/m.nii", "--probability", "{tmp}/p.npy"], "to the mask of an image"),
     (["segment", "{image}", "--task", "nuclei", "--out", "{image}/m.png"], "could not be written"),
     (["segment", "{image}", *SEGMENT, "--dims", "3"], "dims"),
     (["segment", "{image}"], "--task"),
@@ -215,6 +218,7 @@ REFUSED = [
     (["cost", "--preset", "classic", "--design", "skip=add"], "give one"),
     (["cost", "--attention", "cbam(order=sideways)"], "order can be sequential, parallel"),
     (["cost", "--depth", "9"], "depth is a whole number from 1 to 6"),
+    (["cost", "--design", f"depth={'9' * 5000}"], "9... is not possible"),
     (["cost", "--depth", "two"], "--depth"),
     (["cost", "--size", "0"], "--size 0"),
     (["cost", "--size", "5000"], "--size 5000"),
@@ -232,6 +236,7 @@ REFUSED = [
     (["explain", "{image}", *SEGMENT, "--method", "deep-lift", "--attention", "se"], "DeepLIFT has no rule"),
     (["explain", "{image}", *SEGMENT, "--method", "surgery(treatment=swap)"], "second image"),
     (["explain", "{image}", *SEGMENT, "--method", "disagreement"], "no trained bank"),
+    (["explain", "{large}", *SEGMENT, "--method", "saliency"], "analyses take up to 1.1 Mpx"),
     (["explain", "{image}", *SEGMENT, "--method", "attention", "--truth", "{text}"], "other kinds are not read"),
     (["explain", "{image}", *SEGMENT, "--method", "integrated-gradients(steps=one)"], "steps can be"),
     (["evaluate", "--task", "nuclei", "--images", "{tmp}/secret-folder", "--labels", "{tmp}/no"], "no folder no"),
@@ -257,11 +262,14 @@ def test_wrong_input_is_refused_in_one_sentence(
     capsys: Capture, image: Path, tmp_path: Path, checkpoints: Path, words: list[str], reason: str
 ):
     text, cut = image.with_name("notes.png"), image.with_name("cut.png")
-    (image.parent / "attic").mkdir()
+    for name in ("attic", "attic.png"):
+        (image.parent / name).mkdir()
     write_scenes(tmp_path / "data")
+    large = tmp_path / "large.png"
+    Image.new("L", (1200, 1000)).save(large)
     text.write_text("Dear diary")
     cut.write_bytes(image.read_bytes()[:200])
-    places = {"tmp": tmp_path, "image": image, "text": text, "cut": cut}
+    places = {"tmp": tmp_path, "image": image, "text": text, "cut": cut, "large": large}
     refusal = _refusal(capsys, *(word.format(**places) for word in words))
     assert reason in refusal
 

@@ -25,6 +25,7 @@ EMPTY = "none"
 
 NUMBERS = {"depth": (1, 6), "width": (1, 64), "dims": (2, 3)}
 WIDEST = 1024
+_QUOTED = 40
 
 
 @dataclass(frozen=True)
@@ -260,16 +261,18 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole(name: str, value: Any) -> int:
-    if not isinstance(value, bool) and str(value).isdecimal():
+    # Python reads no number of thousands of digits; one beyond what is quoted is beyond every range.
+    if not isinstance(value, bool) and len(str(value)) <= _QUOTED and str(value).isdecimal():
         return int(value)
     raise _not_whole(name, value)
 
 
 def _not_whole(name: str, value: Any) -> IllegalDesign:
     low, high = NUMBERS[name]
+    given = str(value) if len(str(value)) <= _QUOTED else f"{str(value)[:_QUOTED]}..."
     return IllegalDesign(
-        f"{name}={value} is not possible: {name} is a whole number from {low} to {high}.",
-        f"{name}={value} 无效：{name} 为 {low} 到 {high} 的整数。",
+        f"{name}={given} is not possible: {name} is a whole number from {low} to {high}.",
+        f"{name}={given} 无效：{name} 为 {low} 到 {high} 的整数。",
     )
 
 

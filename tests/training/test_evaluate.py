@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import torch
 
 from unet_playground import Design, load_model
 from unet_playground.errors import MissingData, UnknownChoice
-from unet_playground.training.datasets import Example
-from unet_playground.training.evaluate import Case, Evaluation, compare, evaluate
+from unet_playground.images.volumes import open_volume
+from unet_playground.training.datasets import Example, Sample
+from unet_playground.training.evaluate import Case, Evaluation, compare, evaluate, segmented
 from unet_playground.training.metrics import GENERAL, Truth, mean_interval, score
+from unet_playground.volumes.segmenting import segment_volume
 
 
 def _example(name: str, inside: int, group: str = "", size: tuple[int, int] = (5, 8)) -> Example:
@@ -149,3 +153,20 @@ def test_rows_of_images_are_plain_json(result: Evaluation):
     assert set(rows[0]) == {"name", "group", *GENERAL}
     assert [row["dice"] for row in rows] == list(result.values["dice"])
     assert rows[0]["large_recall"] is None
+
+
+@pytest.mark.parametrize(("task", "dims"), [("liver", 2), ("hippocampus", 2), ("hippocampus", 3)])
+def test_the_mask_that_is_scored_is_the_one_that_is_written(task: str, dims: int, checkpoints: Path, tmp_path: Path):
+    """On an uneven, turned grid, with a voxel that is no number."""
+    values = np.random.default_rng(0).normal(100, 150, (24, 18, 7)).astype(np.float32)
+    values[3, 4, 5] = np.nan
+    affine = np.array([[0.0, -0.8, 0, 7], [1.4, 0, 0, -5], [0, 0, 3.0, 3], [0, 0, 0, 1]])
+    image, label = tmp_path / "scan.nii.gz", tmp_path / "truth.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(values, affine), image)
+    model = load_model(task, Design(depth=2, width=4, dims=dims))
+    mask = segment_volume(open_volume([image]), model).mask
+    nibabel.save(nibabel.Nifti1Image(mask, affine), label)
+    assert 0.01 < (mask > 0).mean() < 0.99
+    (case,) = segmented([Sample(image, label)], model)
+    np.testing.assert_array_equal(case.predicted, case.truth.labels)
+    assert compare([case], model.classes).values["dice"] == (1.0,)

@@ -32,6 +32,9 @@ def test_a_mask_and_its_measurements_are_written(scan: Path, capsys: pytest.Capt
     found = np.asanyarray(mask.dataobj)
     assert found.dtype == np.uint8 and found.shape == (12, 9, 7)
     assert list(said["voxels"].values()) == [int((found == number).sum()) for number in range(3)]
+    assert main(["segment", str(scan), *SMALL, "--out", str(tmp_path / "plain.nii")]) == 0
+    plain = nibabel.Nifti1Image.from_filename(str(tmp_path / "plain.nii"))
+    np.testing.assert_array_equal(np.asanyarray(plain.dataobj), found)
     assert said["weights"] == "untrained" and said["notes"]
     notice, *rows = table.read_text().splitlines()
     assert NOTICE.en in notice and len(list(csv.DictReader(rows))) >= 1

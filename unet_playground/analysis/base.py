@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unet_playground.errors import PlaygroundError, Text
+from unet_playground.images import Picture
 from unet_playground.inference import read_out
 from unet_playground.model import UNet
 from unet_playground.registry import Catalogue, Entry
 from unet_playground.taps import IGNORE, Tap
+
+LARGEST = 1.1e6
+"""Pixels of an image beyond which only the mask is computed: analyses know no tiles."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,19 @@ def look(
     known = inspect.signature(entry.make).parameters
     fitting = {name: value for name, value in context.items() if name in known and value is not None}
     return entry.make(model, image, target, **entry.parse_options(options or {}), **fitting)
+
+
+def check_size(picture: Picture) -> None:
+    """Refuse an image that is too large to be looked into.
+
+    Raises:
+        PlaygroundError: It has more than `LARGEST` pixels.
+    """
+    if picture.height * picture.width > LARGEST:
+        raise PlaygroundError(
+            f"This image is {picture.width} x {picture.height} px; analyses take up to {LARGEST / 1e6} Mpx. Crop it.",
+            f"此图像为 {picture.width} × {picture.height} 像素；分析最多支持 {LARGEST / 1e6} Mpx，请裁剪。",
+        )
 
 
 def mask_of(model: UNet, image: Tensor, tap: Tap = IGNORE) -> NDArray[np.uint8]:

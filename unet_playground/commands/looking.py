@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unet_playground import analysis, phantoms  # noqa: F401 - registers what `options` lists
 from unet_playground.analysis import Target, analyses
-from unet_playground.analysis.base import look
+from unet_playground.analysis.base import check_size, look
 from unet_playground.commands import volumes
 from unet_playground.commands.shared import chosen_design, model_facts, save, tell, write
 from unet_playground.cost import SLOW, times_classic
@@ -132,6 +132,7 @@ def segment(given: argparse.Namespace) -> None:
     """Write the mask of an image, or of a volume where the name of the output ends like one's."""
     if volumes.is_for_volumes(given.out):
         return volumes.segment(given)
+    _check_output(given)
     picture = read_image(given.file)
     model = load_model(given.task, chosen_design(given), given.weights)
     started = time.perf_counter()
@@ -153,6 +154,24 @@ def segment(given: argparse.Namespace) -> None:
     tell(given, answer, " ".join([words, *answer["notes"]]))
 
 
+def _check_output(given: argparse.Namespace) -> None:
+    """Refuse a name that does not say what to write, and what only volumes have."""
+    out = Path(given.out)
+    if out.suffix.lower() != ".png":
+        endings = ", ".join(volumes.KINDS)
+        raise PlaygroundError(
+            f'--out "{out.name}" does not say what to write; its name ends with .png, for a volume with one of '
+            f"{endings}.",
+            f"--out “{out.name}” 未说明要写什么；文件名须以 .png 结尾，体数据则以 {endings} 之一结尾。",
+        )
+    if given.measurements:
+        raise PlaygroundError(
+            f"--measurements belongs to the mask of a volume; --out {out.name} asks for that of an image. Leave it "
+            "out.",
+            f"--measurements 只用于体数据的掩膜；--out {out.name} 要求图像的掩膜。请去掉它。",
+        )
+
+
 def explain(given: argparse.Namespace) -> None:
     """Write picture, numbers and text of one analysis of an image."""
     from unet_playground.figures import draw, to_png
@@ -160,6 +179,7 @@ def explain(given: argparse.Namespace) -> None:
     choice = analyses.parse(given.method)
     entry = analyses[choice.id]
     picture = read_image(given.file)
+    check_size(picture)
     model = load_model(given.task, chosen_design(given), given.weights)
     target = Target(given.target, _tuple(given.point), given.whole, _tuple(given.region))
     truth = _truth(given) if given.truth else None

@@ -10,9 +10,8 @@ from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError
 from unet_playground.images.volumes import is_volume
 from unet_playground.inference import load_model
-from unet_playground.tasks import tasks
-from unet_playground.training.datasets import data_root, datasets, pair, read, split
-from unet_playground.training.evaluate import evaluate as run
+from unet_playground.training.datasets import data_root, datasets, pair, split
+from unet_playground.training.evaluate import compare, segmented
 from unet_playground.training.losses import losses
 from unet_playground.training.recipe import Recipe
 from unet_playground.training.schedules import schedules
@@ -22,20 +21,13 @@ from unet_playground.training.session import Session
 def evaluate(given: argparse.Namespace) -> None:
     """Score a model on images with labels."""
     model = load_model(given.task, chosen_design(given), given.weights)
-    task = tasks[given.task].make()
     samples = pair(Path(given.images), Path(given.labels))
-    solid = {is_volume(sample.image) for sample in samples}
-    if len(solid) > 1:
+    if len({is_volume(sample.image) for sample in samples}) > 1:
         raise PlaygroundError(
             "The folder holds images and volumes, which are not scored alike; give each kind a folder of its own.",
             "文件夹中既有图像又有体数据，两者评分方式不同；请分放在两个文件夹中。",
         )
-    result = run(
-        model,
-        (one for sample in samples for one in read(sample, task, dims=model.design.dims)),
-        datasets[given.task].make.metrics,
-        "group" if solid == {True} else "image",
-    )
+    result = compare(segmented(samples, model), model.classes, datasets[given.task].make.metrics)
     summary = result.summary()
     words = ", ".join(f"{name} {value}" for name, value in summary.items() if name != "intervals")
     tell(given, {**model_facts(given, model), **summary, "per_image": result.per_image()}, words)

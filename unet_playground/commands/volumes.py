@@ -1,11 +1,13 @@
 """The command `segment` on volumes: a NIfTI file, a DICOM series, or a folder or ZIP of one."""
 
 import argparse
+import gzip
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from unet_playground.commands.shared import chosen_design, model_facts, tell, write
+from unet_playground.errors import PlaygroundError
 from unet_playground.images.volumes import Volume, open_volume
 from unet_playground.inference import load_model
 from unet_playground.tasks import tasks
@@ -21,6 +23,10 @@ def _nifti(found: VolumeSegmentation, volume: Volume, given: argparse.Namespace)
     return to_nifti(found.mask, volume, about=made_by(found))
 
 
+def _plain_nifti(found: VolumeSegmentation, volume: Volume, given: argparse.Namespace) -> bytes:
+    return gzip.decompress(_nifti(found, volume, given))
+
+
 def _pngs(found: VolumeSegmentation, volume: Volume, given: argparse.Namespace) -> bytes:
     return to_pngs(found.mask, volume, [label.color for label in tasks[given.task].make.labels], about=made_by(found))
 
@@ -30,7 +36,7 @@ def _dicom(found: VolumeSegmentation, volume: Volume, given: argparse.Namespace)
     return to_dicom_seg(found.mask, [given.file], labels, weights=found.origin.sha256, design=link, volume=volume)
 
 
-KINDS: dict[str, Write] = {".nii.gz": _nifti, ".zip": _pngs, ".dcm": _dicom}
+KINDS: dict[str, Write] = {".nii.gz": _nifti, ".nii": _plain_nifti, ".zip": _pngs, ".dcm": _dicom}
 """What a mask of a volume is written as, by the end of the name."""
 
 
@@ -43,6 +49,12 @@ def segment(given: argparse.Namespace) -> None:
     """Write the mask of a volume on the volume's own grid, and what it measures."""
     from tqdm import tqdm
 
+    if given.probability:
+        raise PlaygroundError(
+            f"--probability belongs to the mask of an image; --out {Path(given.out).name} asks for that of a volume. "
+            "Leave it out.",
+            f"--probability 只用于图像的掩膜；--out {Path(given.out).name} 要求体数据的掩膜。请去掉它。",
+        )
     volume = open_volume([given.file], given.volume)
     model = load_model(given.task, chosen_design(given), given.weights)
     started = time.perf_counter()

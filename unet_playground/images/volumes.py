@@ -165,11 +165,13 @@ def stem(path: str | os.PathLike[str]) -> str:
 def read_volume(path: str | os.PathLike[str]) -> Volume:
     """Read a 3-D NIfTI file; its axes are turned to grow towards the patient's right, front and head.
 
+    Values that are no number, or not finite, are 0, as wherever networks see a volume.
+
     Raises:
         UnreadableImage: In one sentence, for a file that is missing, damaged or has other than three axes.
     """
     image = _opened(path)
-    values = _values(image).astype(np.float32)
+    values = np.nan_to_num(_values(image).astype(np.float32), posinf=0, neginf=0)
     return Volume(np.ascontiguousarray(values), np.asarray(image.affine, np.float64))
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from unet_playground.errors import MissingData
-from unet_playground.inference import read_out
+from unet_playground.images import read_image
+from unet_playground.images.volumes import is_volume, open_volume, plane
+from unet_playground.inference import read_out, segment, task_of
 from unet_playground.model import LAYOUTS, UNet
-from unet_playground.training.datasets import Example
+from unet_playground.training.datasets import Example, Sample, check_solid, in_classes, read_truth
 from unet_playground.training.metrics import (
     GENERAL,
     Counts,
@@ -24,6 +26,7 @@ from unet_playground.training.metrics import (
     score,
 )
 from unet_playground.training.metrics import metrics as catalogue
+from unet_playground.volumes.segmenting import segment_volume
 
 TOGETHER = 2**15
 """Pixels of the images that are segmented in one pass, where they are small."""
@@ -121,6 +124,35 @@ def evaluate(
     cases = _segment(model, examples)
     sliced = unit == "group" and model.design.dims == 2
     return compare(_stack(cases) if sliced else cases, model.classes, metrics)
+
+
+def segmented(samples: Iterable[Sample], model: UNet) -> Iterator[Case]:
+    """The masks that the commands and the page give for files, beside their truth; a volume is one case.
+
+    Volumes are resampled and seen through the task's window, and large images cut into tiles: what is scored is what
+    somebody gets.
+
+    Args:
+        samples: Files with labels.
+        model: As `load_model` gives it.
+
+    Raises:
+        UnreadableImage: A file cannot be read.
+        MissingData: A label does not fit its image, or an image does not fit a design for volumes.
+    """
+    task = task_of(model)
+    for sample in samples:
+        if model.design.dims == 3:
+            check_solid(sample)
+        if is_volume(sample.image):
+            volume = open_volume([sample.image])
+            found = segment_volume(volume, model).mask
+            shown = volume.canonical(found)
+            predicted, labels = (plane(each, task.plane) for each in (shown, read_truth(sample, shown.shape)))
+        else:
+            predicted = segment(read_image(sample.image), model).mask
+            labels = read_truth(sample, predicted.shape)
+        yield Case(sample.name, sample.name, predicted, Truth(*in_classes(sample.name, labels, task)))
 
 
 def compare(cases: Iterable[Case], classes: int, metrics: Sequence[str] = GENERAL) -> Evaluation:

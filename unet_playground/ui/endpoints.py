@@ -14,7 +14,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from unet_playground.analysis import Target, analyses
-from unet_playground.analysis.base import Result, look
+from unet_playground.analysis.base import Result, check_size, look
 from unet_playground.cost import cost as count
 from unet_playground.cost import times_classic
 from unet_playground.design import Design
@@ -28,7 +28,7 @@ from unet_playground.model import Origin, UNet
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
 from unet_playground.ui.ending import Attended
-from unet_playground.ui.scene import LARGEST_EXPLAINED, models
+from unet_playground.ui.scene import models
 from unet_playground.ui.store import read_once
 from unet_playground.ui.zero import device_here, on_gpu
 from unet_playground.volumes.quality import unusual
@@ -109,12 +109,7 @@ def explain(
     """One analysis of an image: its picture, its arrays (.npz) and its main numbers with their check."""
     choice, target = analyses.parse(method or METHOD), Target(1 if label is None else int(label), _point(point), whole)
     picture = _picture(file)
-    if picture.height * picture.width > LARGEST_EXPLAINED:
-        raise PlaygroundError(
-            f"This image is {picture.width} x {picture.height} px; analyses take up to {LARGEST_EXPLAINED / 1e6} Mpx. "
-            "Crop it.",
-            f"此图像为 {picture.width} × {picture.height} 像素；分析最多支持 {LARGEST_EXPLAINED / 1e6} Mpx，请裁剪。",
-        )
+    check_size(picture)
     result, facts = _looked(picture, tasks[task].id, Design.from_link(design or ""), weights, str(choice), target)
     arrays = io.BytesIO()
     np.savez(arrays, **result.arrays())  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unet_playground.analysis import Attribution, Target, analyses
-from unet_playground.analysis.base import Result, look
+from unet_playground.analysis.base import LARGEST, Result, look
 from unet_playground.analysis.watch import Watch, stream
 from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError, Text, refusal
@@ -38,8 +38,6 @@ FIELD = "receptive-field"
 FLOW = "gradient-flow(deepest=0)"
 """What the drawing's lines can be weighed by, besides the field."""
 FIRST_METHOD = "integrated-gradients"
-LARGEST_EXPLAINED = 1.1e6
-"""Pixels of an image beyond which only the mask is computed in the page."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,9 +262,9 @@ def explain(scene: Scene, model: UNet, check: Callable[[], None]) -> Iterator[tu
 def too_large(scene: Scene) -> Text | None:
     """Why nothing but the mask is computed of an image in the page; None where it is small enough."""
     picture = scene.picture
-    if picture.height * picture.width <= LARGEST_EXPLAINED:
+    if picture.height * picture.width <= LARGEST:
         return None
-    return texts.TOO_LARGE.format(width=picture.width, height=picture.height, limit=LARGEST_EXPLAINED / 1e6)
+    return texts.TOO_LARGE.format(width=picture.width, height=picture.height, limit=LARGEST / 1e6)
 
 
 def attribution_methods() -> list[Entry]:

@@ -170,10 +170,11 @@ def read(
     if dims == 3:
         return [_volume(sample, task, group)]
     if not is_volume(sample.image):
-        picture, labels = read_image(sample.image), read_labels(sample.label)
-        _check_sides(sample, (picture.height, picture.width), labels.shape)
+        picture = read_image(sample.image)
+        labels = read_truth(sample, (picture.height, picture.width))
         return [_example(sample.name, picture, labels, task, group)]
-    values, labels = _voxels(sample)
+    values = read_volume(sample.image).values
+    labels = read_truth(sample, values.shape)
     return [
         _example(f"{sample.name}-{'xyz'[axis]}{number}", Picture.from_array(image), truth, task, group)
         for axis in axes or (task.plane,)
@@ -181,46 +182,67 @@ def read(
     ]
 
 
-def _volume(sample: Sample, task: Task, group: str) -> Example:
+def read_truth(sample: Sample, sides: tuple[int, ...]) -> NDArray[np.uint16]:
+    """The labels of an image, (h, w), or of a volume, (x, y, z) in the order of `read_volume`.
+
+    Args:
+        sample: The two files.
+        sides: Of the image or the volume.
+
+    Raises:
+        MissingData: They are not of the same size.
+    """
+    labels = read_label_volume(sample.label) if is_volume(sample.image) else read_labels(sample.label)
+    if labels.shape != sides:
+        one, other = (" x ".join(map(str, each)) for each in (labels.shape, sides))
+        raise MissingData(
+            f"{sample.label.name} is {one} px, its image {other}; a label has the size of its image.",
+            f"{sample.label.name} 为 {one} 像素，而图像为 {other}；两者大小必须相同。",
+        )
+    return labels
+
+
+def in_classes(name: str, labels: NDArray[np.uint16], task: Task) -> tuple[NDArray[np.uint8], NDArray[np.int32] | None]:
+    """The labels as the task numbers them, and with two classes the objects that they tell apart, if several.
+
+    Args:
+        name: Of the file, for a refusal.
+        labels: Of any shape.
+        task: Whose classes.
+
+    Raises:
+        MissingData: There is a number beyond the classes.
+    """
+    try:
+        classes = np.ascontiguousarray(as_classes(labels, len(task.labels)))
+    except UnreadableImage as error:
+        en, zh = f"{name}: {error.text.en}", f"{name}：{error.text.zh}"
+        raise MissingData(en, zh) from None
+    several = len(task.labels) == 2 and len(np.unique(labels)) > 2
+    return classes, labels.astype(np.int32) if several else None
+
+
+def check_solid(sample: Sample) -> None:
+    """Refuse an image where a design takes volumes."""
     if not is_volume(sample.image):
         raise MissingData(
             f"{sample.image.name} is an image, and a design with dims=3 takes volumes: give NIfTI files, or choose "
             "dims=2.",
             f"{sample.image.name} 是图像，而 dims=3 的设计需要体数据：请提供 NIfTI 文件，或选择 dims=2。",
         )
-    values, labels = (plane(array, task.plane) for array in _voxels(sample))
-    return Example(sample.name, task.prepare_volume(values), _classes(sample.name, labels, task), group)
 
 
-def _voxels(sample: Sample) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
-    """The values and the labels of a volume, (x, y, z)."""
-    values, labels = read_volume(sample.image).values, read_label_volume(sample.label)
-    _check_sides(sample, values.shape, labels.shape)
-    return values, labels
+def _volume(sample: Sample, task: Task, group: str) -> Example:
+    check_solid(sample)
+    values = read_volume(sample.image).values
+    classes, _ = in_classes(sample.name, plane(read_truth(sample, values.shape), task.plane), task)
+    return Example(sample.name, task.prepare_volume(plane(values, task.plane)), torch.from_numpy(classes), group)
 
 
 def _example(name: str, picture: Picture, labels: NDArray[np.uint16], task: Task, group: str) -> Example:
-    binary = len(task.labels) == 2
-    objects = torch.from_numpy(labels.astype(np.int32)) if binary and len(np.unique(labels)) > 2 else None
-    return Example(name, task.prepare(picture), _classes(name, labels, task), group, objects)
-
-
-def _classes(name: str, labels: NDArray[np.uint16], task: Task) -> Tensor:
-    """The labels as the task numbers them, uint8; another number is refused with the file's name."""
-    try:
-        return torch.from_numpy(np.ascontiguousarray(as_classes(labels, len(task.labels))))
-    except UnreadableImage as error:
-        en, zh = f"{name}: {error.text.en}", f"{name}：{error.text.zh}"
-        raise MissingData(en, zh) from None
-
-
-def _check_sides(sample: Sample, image: tuple[int, ...], label: tuple[int, ...]) -> None:
-    if image != label:
-        one, other = (" x ".join(map(str, sides)) for sides in (label, image))
-        raise MissingData(
-            f"{sample.label.name} is {one} px, its image {other}; a label has the size of its image.",
-            f"{sample.label.name} 为 {one} 像素，而图像为 {other}；两者大小必须相同。",
-        )
+    classes, objects = in_classes(name, labels, task)
+    told = None if objects is None else torch.from_numpy(objects)
+    return Example(name, task.prepare(picture), torch.from_numpy(classes), group, told)
 
 
 def pair(images: Path, labels: Path) -> list[Sample]:
