@@ -4,7 +4,7 @@
 # make docs      write the documents in docs/ from the catalogues
 # make fuzz      feed the reader what breaks it, for SECONDS (60 by default); Linux only
 # make test-floors  the reader, volumes, the server and the command line with the oldest versions that requirements.txt admits
-# make train     train the bank of TASK (nuclei by default) again; needs UNET_PLAYGROUND_DATA
+# make train     train the bank of TASK (nuclei by default) anew, into runs/; needs UNET_PLAYGROUND_DATA
 # make bench     hold speed and accuracy against their bounds; some of it needs UNET_PLAYGROUND_DATA
 # make check     format, lint and types alone
 # make screenshots  the pictures in docs/screenshots
@@ -50,16 +50,16 @@ bench: .venv/dev
 	@broken=; for one in $(BENCHMARKS); do echo "# $$one"; $(RUN) -m benchmarks.$$one || broken="$$broken $$one"; done; \
 	test -z "$$broken" || { echo "Broken:$$broken"; exit 1; }
 
-# Two designs trained alone, then the bank that grows out of them. Keeping freed memory saves a fifth of the time on a
-# CPU, because every design has other shapes.
+# Two designs trained alone, then the bank that grows out of them; UNET_PLAYGROUND_CHECKPOINTS=runs makes everything use
+# them. Keeping freed memory saves a fifth of the time on a CPU, because every design has other shapes.
 TASK ?= nuclei
 TRAIN = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000 MALLOC_TOP_PAD_=500000000 \
-	$(RUN) -m unet_playground train --task $(TASK) --out checkpoints/$(TASK)
+	$(RUN) -m unet_playground train --task $(TASK) --out runs/$(TASK)
 
 train: .venv/app
 	$(TRAIN)/solo-classic
 	$(TRAIN)/solo-down-none --down none
-	$(TRAIN)/bank --bank --teacher checkpoints/$(TASK)/solo-classic --teacher checkpoints/$(TASK)/solo-down-none
+	$(TRAIN)/bank --bank --teacher runs/$(TASK)/solo-classic --teacher runs/$(TASK)/solo-down-none
 
 docs: .venv/app
 	$(RUN) -m docs.generate

@@ -16,7 +16,7 @@ from PIL import Image
 from unet_playground.phantoms import draw
 
 API = "/gradio_api"
-POLITE = ("limit", "Nothing was kept")
+POLITE = "limit"
 """What a refusal for want of room says, with 429, 413 or 503."""
 
 
@@ -80,7 +80,7 @@ class Visitor:
 
     def _refused(self, answer: httpx.Response, begun: float) -> Answer:
         said, seconds = answer.text, time.perf_counter() - begun
-        polite = answer.status_code in (413, 429, 503) and POLITE[0] in said
+        polite = answer.status_code in (413, 429, 503) and POLITE in said
         return Answer("refused" if polite else "error", seconds, [], f"{answer.status_code} {said[:200]}")
 
 

@@ -36,7 +36,9 @@ prepare(picture, model), Target())` gives a frozen dataclass of arrays. Every re
 DATA = """# Data sets, scores and phantoms
 
 Written by `make docs`. Data sets lie in the folder that `UNET_PLAYGROUND_DATA` names; `python -m unet_playground data
-TASK` downloads one, checks it and lays it out as described here. Splits are fixed by patient, child, volume or image
+TASK` downloads one, checks that it is whole and lays it out as described here; for nuclei, liver and hippocampus these
+are more or other images than the shipped weights were trained on, as the command says at the end: score the shipped
+weights on them with care. Splits are fixed by patient, child, volume or image
 name, so that adding images moves none: of five folds one is for testing and one for validation unless the text says
 otherwise.
 """

@@ -4,7 +4,7 @@ A hook lives on the model and sees the activations of whoever calls it; a tap li
 model mixed activations in every round with hooks and in none with tapes.
 
 A tap also returns the tensor that the network goes on with, so the same names serve to look (`Tape`), to freeze gates
-(receptive fields) and, later, to cut or scale a skip.
+(receptive fields) and to cut or scale a skip (surgery).
 """
 
 from collections.abc import Callable, Sequence

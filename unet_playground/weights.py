@@ -43,7 +43,7 @@ class Card:
         recipe: How it was trained.
         data: What it was trained and tested on, with licence and split hashes.
         metrics: Scores on the test split.
-        versions: Python packages and machine.
+        versions: Of this package, PyTorch and Python.
     """
 
     task: str
@@ -135,6 +135,11 @@ def stores(task: str) -> Iterator[WeightStore]:
     for path in sorted((checkpoint_root() / task).glob("*/card.json")):
         found.append(WeightStore(path.parent, read_card(path)))
     return iter(sorted(found, key=lambda store: (store.card.shared, -len(store.card.only))))
+
+
+def kinds_of(task: str, design: Design) -> set[str]:
+    """Which trained weights there are for a design: `shared`, `solo`."""
+    return {"shared" if store.card.shared else "solo" for store in stores(task) if store.card.serves(design)}
 
 
 def load(task: str, design: Design, weights: str = "auto") -> UNet:

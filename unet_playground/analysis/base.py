@@ -177,6 +177,12 @@ def mask_of(model: UNet, image: Tensor, tap: Tap = IGNORE) -> NDArray[np.uint8]:
         return read_out(model(image, tap)).mask
 
 
+def probability_of(model: UNet, image: Tensor) -> NDArray[np.float32]:
+    """The probability of every class (classes, h, w) of one prepared image."""
+    with torch.inference_mode():
+        return read_out(model(image)).probability
+
+
 def agreement(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     """Dice of two masks; 1 where both are empty."""
     total = int(one.sum()) + int(other.sum())

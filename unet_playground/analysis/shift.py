@@ -5,19 +5,15 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.analysis.base import Target, agreement, analyses
+from unet_playground.analysis.base import Target, agreement, analyses, probability_of
 from unet_playground.analysis.watch import UNWATCHED, Watch
 from unet_playground.errors import Text
-from unet_playground.inference import read_out
 from unet_playground.model import UNet
 from unet_playground.registry import Chinese, Knob, Paper
-
-DIRECTIONS = (Text("down", "向下"), Text("right", "向右"))
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,7 @@ def shift_equivariance(
     period = 2**model.design.depth if model.design.halves else 1
     spare = max(0, min((side - 1 - pixels) // 2 for side in image.shape[2:]))
     border = min(border, spare)
-    still = _probability(model, image)
+    still = probability_of(model, image)
     moves = [_move(model, image, still, target, axis, pixels, border, watch) for axis in (0, 1)]
     whole = [_move(model, image, still, target, axis, period, border, watch) for axis in (0, 1)]
     known = [one.changed for one in whole if one is not None]
@@ -189,7 +185,7 @@ def _move(
     watch.between()
     edges = (0, 0, pixels, 0) if axis == 0 else (pixels, 0, 0, 0)
     moved = F.pad(image, edges, mode="replicate").narrow(2 + axis, 0, side)
-    after = _probability(model, moved)
+    after = probability_of(model, moved)
     lengths = [other - 2 * border for other in image.shape[2:]]
     lengths[axis] -= pixels
     begins = [border, border]
@@ -201,9 +197,3 @@ def _move(
     return _Move(
         float((masks[0] != masks[1]).mean()), agreement(*masks), float(change.mean()), change.astype(np.float32)
     )
-
-
-def _probability(model: UNet, image: Tensor) -> NDArray[np.float32]:
-    """(classes, h, w)."""
-    with torch.inference_mode():
-        return read_out(model(image)).probability

@@ -196,7 +196,7 @@ def _words(
     lines += ["", "Pairs that do more or less together than apart (95% interval; designs):", *_pair_lines(pairs)]
     lines += ["", f"Pareto front of {metric} against {cost}:"]
     lines += [f"  {row.value(metric):.4f}  {row.value(cost):>14,.5g}  {_name(row.design)}" for row in front]
-    lines += ["", *_agreement_lines(agreed), _weak_line(bank)]
+    lines += ["", *_agreement_lines(agreed), *_weak_lines(bank, metric)]
     return "\n".join(lines)
 
 
@@ -239,12 +239,15 @@ def _seed_line(agreed: Agreement) -> str:
     )
 
 
-def _weak_line(bank: Sequence[Row]) -> str:
-    classic = [row.value("dice") for row in bank if row.design == classic_of(row.design)]
+def _weak_lines(bank: Sequence[Row], metric: str) -> Iterator[str]:
+    if metric not in ("dice", POOLED):
+        return
+    classic = [row.value(metric) for row in bank if row.design == classic_of(row.design)]
     if not classic:
-        return "The classic has not been measured yet."
-    weak = sum(row.value("dice") < classic[0] - WEAK for row in bank)
-    return f"Designs more than {WEAK} below the classic's Dice of {classic[0]:.4f}: {weak}."
+        yield "The classic has not been measured yet."
+        return
+    weak = sum(row.value(metric) < classic[0] - WEAK for row in bank)
+    yield f"Designs more than {WEAK} below the classic's {metric} of {classic[0]:.4f}: {weak}."
 
 
 def _claim_in_words(entry: Entry, claim: Claim, judged: Judgement) -> str:

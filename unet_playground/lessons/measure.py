@@ -22,7 +22,7 @@ from unet_playground.inference import ModelStore, prepare
 from unet_playground.model import UNet
 from unet_playground.tasks import tasks
 from unet_playground.training.metrics import Truth, score
-from unet_playground.weights import stores
+from unet_playground.weights import kinds_of
 
 T = TypeVar("T")
 WHOLE = Target()
@@ -114,7 +114,7 @@ class Measured:
 
     def model(self, task: str, design: Design, *beside: Design) -> UNet:
         """A trained network; all that are compared have weights of one kind, where there are such."""
-        kinds = [self._kinds(task, one) for one in (design, *beside)]
+        kinds = [kinds_of(task, one) for one in (design, *beside)]
         kind = next((one for one in ("solo", "shared") if all(one in own for own in kinds)), None)
         if kind is None:
             raise NotMeasured(
@@ -191,9 +191,6 @@ class Measured:
 
     def _image(self, task: str, id: str, model: UNet) -> torch.Tensor:
         return prepare(example(task, id).read(), model)
-
-    def _kinds(self, task: str, design: Design) -> set[str]:
-        return {"shared" if store.card.shared else "solo" for store in stores(task) if store.card.serves(design)}
 
 
 def _grown(region: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -154,8 +154,8 @@ def _picture(file: str | None) -> Picture:
     """What was sent; it is read once and removed."""
     if file is None:
         raise PlaygroundError(
-            "No image was sent; send a PNG, JPEG, TIFF, DICOM or NIfTI file.",
-            "没有收到图像；请发送 PNG、JPEG、TIFF、DICOM 或 NIfTI 文件。",
+            "No image was sent; send a PNG, JPEG, TIFF, BMP, WebP, GIF, DICOM, NIfTI or NPY file.",
+            "没有收到图像；请发送 PNG、JPEG、TIFF、BMP、WebP、GIF、DICOM、NIfTI 或 NPY 文件。",
         )
     with read_once(file):
         return read_image(file)

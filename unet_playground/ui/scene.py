@@ -28,7 +28,7 @@ from unet_playground.training.metrics import Truth, dice
 from unet_playground.ui import texts
 from unet_playground.ui.store import read_once
 from unet_playground.volumes.quality import unusual
-from unet_playground.weights import stores
+from unet_playground.weights import kinds_of
 
 AUTO = "auto"
 """The weights that are shown unless others are asked for: trained alone where there are such, else shared."""
@@ -192,7 +192,7 @@ def model_for(scene: Scene, design: Design) -> UNet | None:
 
 def trained(task: str, design: Design, weights: str = AUTO) -> UNet | None:
     """As `model_for`, of a task and the weights that are asked for."""
-    model = models().get(task, design, weights if weights in _kinds(task, design) else AUTO)
+    model = models().get(task, design, weights if weights in kinds_of(task, design) else AUTO)
     return model if model.origin and model.origin.sha256 else None
 
 
@@ -206,15 +206,10 @@ def on_equal_terms(scene: Scene, designs: Iterable[Design]) -> Scene:
 
 def equal_weights(task: str, designs: Iterable[Design], weights: str = AUTO) -> str:
     """The kind of weights that all of several designs have, where it was left to us and there is such a kind."""
-    kinds = [_kinds(task, design) for design in designs]
+    kinds = [kinds_of(task, design) for design in designs]
     if weights != AUTO or len(kinds) < 2:
         return weights
     return next((one for one in ("solo", "shared") if all(one in own for own in kinds)), AUTO)
-
-
-def _kinds(task: str, design: Design) -> set[str]:
-    """Which weights there are for a design: `shared`, `solo`."""
-    return {"shared" if store.card.shared else "solo" for store in stores(task) if store.card.serves(design)}
 
 
 def facts_of(scene: Scene, result: Segmentation, alone: bool = True) -> Text:

@@ -4,16 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.analysis.base import Target, analyses
+from unet_playground.analysis.base import Target, analyses, probability_of
 from unet_playground.analysis.uncertainty.doubt import fitting
 from unet_playground.analysis.watch import UNWATCHED, Watch
 from unet_playground.errors import PlaygroundError, Text
 from unet_playground.examples import examples_of
-from unet_playground.inference import prepare, read_out, task_of
+from unet_playground.inference import prepare, task_of
 from unet_playground.model import UNet
 from unet_playground.registry import Chinese, Paper
 from unet_playground.training.datasets import data_root, examples
@@ -142,7 +141,7 @@ def calibration(
         truth: uint8 (h, w), true classes.
     """
     target.checked(model, image)
-    own = _probability(model, image)
+    own = probability_of(model, image)
     if truth is not None:
         measured = reliability([(own, fitting(truth, own[0]))])
         on, images = Text("this image", "这幅图"), 1
@@ -178,7 +177,7 @@ def calibration_on(
     for sample in parts[split]:
         for example in examples(task, [sample]):
             watch.between()
-            sums += _sums(_probability(model, example.image[None].to(device)), example.labels.numpy())
+            sums += _sums(probability_of(model, example.image[None].to(device)), example.labels.numpy())
             images += 1
     total = _curve(sums)
     on = Text(f"the {split} split ({images} images)", f"数据集的 {split} 部分（{images} 幅）")
@@ -227,16 +226,10 @@ def _shipped(model: UNet, watch: Watch) -> list[tuple[NDArray[np.float32], NDArr
         truth = one.truth(model.classes)
         if truth is not None:
             watch.between()
-            pairs.append((_probability(model, prepare(one.read(), model)), truth))
+            pairs.append((probability_of(model, prepare(one.read(), model)), truth))
     if not pairs:
         raise PlaygroundError(
             "Calibration needs a truth, and no shipped example of this task has one; give the truth of this image.",
             "校准需要真值，而该任务附带的示例都没有；请提供这幅图的真值。",
         )
     return pairs
-
-
-def _probability(model: UNet, image: Tensor) -> NDArray[np.float32]:
-    """(classes, h, w)."""
-    with torch.inference_mode():
-        return read_out(model(image)).probability

@@ -49,5 +49,9 @@ class Room:
     def connect(self, page: "Page") -> None:
         """Listen to the room's own events."""
 
+    def _say(self, text: Text) -> str:
+        """A text in the page's language."""
+        return text.within(self.language)
+
 
 rooms: Catalogue[type[Room]] = Catalogue("room", Text("Room", "房间"))

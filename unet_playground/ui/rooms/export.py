@@ -170,9 +170,6 @@ class ExportRoom(Room):
         except PlaygroundError as error:
             yield {self.own: panels.message(error.text, self.language)}
 
-    def _say(self, text: Text) -> str:
-        return text.within(self.language)
-
 
 def model_of(bench: "Bench", scene: Scene | None) -> UNet:
     """The trained network of the edited design, with the weights that the page shows it with.

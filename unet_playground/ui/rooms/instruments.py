@@ -169,9 +169,6 @@ class InstrumentRoom(Room):
     def _told(self, entry: Entry) -> str:
         return panels.lesson(entry, self.language)
 
-    def _say(self, text: Text) -> str:
-        return text.within(self.language)
-
 
 @rooms.register("layers", title="Layers", zh=Chinese("特征层", "每一级算出了什么，损失的梯度又如何回到那里。"))
 class Layers(InstrumentRoom):

@@ -263,9 +263,6 @@ class TrainRoom(Room):
         step = {"steps": 20, "side": 16}.get(name, 1)
         return gr.Slider(bound.low, bound.high, value=bound.default, step=step, precision=0, label=label)
 
-    def _say(self, text: Text) -> str:
-        return text.within(self.language)
-
 
 def weights(seat: Seat) -> File:
     """The weights so far."""

@@ -250,9 +250,6 @@ class VolumeRoom(Room):
             "run": study.run,
         }
 
-    def _say(self, text: Text) -> str:
-        return text.within(self.language)
-
 
 def networks(language: str) -> list[tuple[str, str]]:
     """What can read volumes: title and value, a task and how many dimensions its networks have."""
