@@ -133,3 +133,12 @@ def test_the_deformable_up_starts_as_convolution_and_interpolation(dims: int, of
     asked = [2 * side - 1 for side in SIDES[dims]]
     crop = (..., *(slice(side) for side in asked))
     torch.testing.assert_close(up(x, asked), expected[crop], rtol=0, atol=1e-12)
+
+
+def test_in_half_precision_every_place_is_still_told_apart():
+    layer, side = DeformableConvolution(1, 1, 2), 200
+    x = torch.arange(side).expand(1, 1, side, side).to(torch.bfloat16)  # exact up to 256
+    offsets = torch.zeros(1, 18, side, side, dtype=torch.bfloat16)
+    read = layer.sample(x, offsets, torch.ones(1, 9, side, side, dtype=torch.bfloat16))
+    assert read.dtype == torch.bfloat16
+    assert torch.equal(read[:, 4:5], x)  # the middle tap

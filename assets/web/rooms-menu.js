@@ -1,6 +1,6 @@
 // The menu of rooms. What is open stands on the body, so that the style sheet shows and hides without the server, and
 // in the address. The browser's own way back leads out of a room.
-const { make } = window.unetViewer;
+const { make, refill } = window.unetViewer;
 const root = element.querySelector(".rooms-menu");
 
 function enter(id) {
@@ -51,7 +51,7 @@ function render() {
       make("button", { type: "button", "aria-pressed": String(one.id === open), "data-room": one.id, onclick: () => choose(one.id) },
         make("b", {}, one.title), make("span", {}, one.summary)))));
   const back = open ? make("button", { type: "button", class: "back", onclick: () => choose(open) }, words.back) : null;
-  root.replaceChildren(...[menu, back].filter(Boolean));
+  refill(root, ...[menu, back].filter(Boolean));
 }
 
 document.addEventListener("keydown", (event) => {

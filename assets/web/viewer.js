@@ -19,6 +19,14 @@ window.unetViewer ??= (() => {
     return node;
   };
 
+  // Puts new children into a box; the control that had the focus has it again.
+  function refill(box, ...children) {
+    const controls = () => [...box.querySelectorAll("button, select, input, summary")];
+    const held = controls().indexOf(document.activeElement);
+    box.replaceChildren(...children);
+    if (held >= 0) controls()[held]?.focus({ preventScroll: true });
+  }
+
   async function decode(url) {
     const image = new Image();
     image.src = url;
@@ -214,22 +222,25 @@ window.unetViewer ??= (() => {
       const maps = this.kind === "attention" && this.given.layer?.maps;
       const offered = maps && maps.length > 1 ? maps.map((one, at) => ({ id: at, title: one.title })) : options;
       this.aside.title = offered ? "" : maps ? maps[0].title : (this.given.aside ?? "");
+      const kept = this.aside.querySelector("select"), ids = offered?.map((one) => `${one.id} ${one.title}`).join();
+      const current = maps ? Math.min(settings.gate, maps.length - 1) : chosen;
+      if (kept && kept.dataset.ids === ids) return void (kept.value = current);
       if (!offered) return this.aside.replaceChildren(this.aside.title);
-      const select = make("select", { "aria-label": this.given.choose });
+      const select = make("select", { "aria-label": this.given.choose, "data-ids": ids });
       for (const one of offered) select.append(make("option", { value: one.id }, one.title));
-      select.value = maps ? Math.min(settings.gate, maps.length - 1) : chosen;
+      select.value = current;
       select.addEventListener("change", () => {
         if (!maps) return this.trigger("input", { [asks]: select.value });
         settings.gate = Number(select.value);
         this.prepare();
       });
-      this.aside.replaceChildren(select);
+      refill(this.aside, select);
     }
 
     legend() {
       const { layer } = this;
       if (!layer) return this.range.replaceChildren();
-      if (this.kind === "prediction") return this.range.replaceChildren(...this.keys());
+      if (this.kind === "prediction") return refill(this.range, ...this.keys());
       const own = this.kind === "attention" ? layer.maps[this.parts.gate] : layer;
       if (this.kind === "attention") this.line.textContent = [own.check, this.given.line].filter(Boolean).join(" · ");
       if (own.bars) return this.range.replaceChildren(own.range);
@@ -506,7 +517,7 @@ window.unetViewer ??= (() => {
       select.value = label;
       select.addEventListener("change", () => this.trigger("input", { label: Number(select.value) }));
       for (const [kind, pane] of panes) pane.element.classList.toggle("shown", settings.shown === kind);
-      this.element.replaceChildren(...[
+      refill(this.element, ...[
         make("h2", {}, words.title), tabs, modes, make("label", { class: "opacity" }, words.opacity, opacity), zooms, labels.length > 2 ? select : null, whole,
       ].filter(Boolean));
     }
@@ -567,7 +578,7 @@ window.unetViewer ??= (() => {
   return {
     mount: (kind, element, props, trigger, watch) =>
       kind === "tools" ? new Toolbar(element, props, trigger, watch) : new Pane(element, props, trigger, watch, kind),
-    decode, make, rgb, edges,
+    decode, make, refill, rgb, edges,
     get image() { return shared.image; },
     get value() { return shared.value; },
     get zoom() { return view.zoom; },

@@ -1,7 +1,7 @@
 // A volume in three linked planes and in space, the masks over it, and what a hand corrects in them. NiiVue draws; masks
 // are its drawing, so that what is shown, corrected and sent back is one array of class numbers.
 const root = element.querySelector(".volume");
-const { make, rgb } = window.unetViewer, shapes = window.unetShapes;
+const { make, refill, rgb } = window.unetViewer, shapes = window.unetShapes;
 const words = props.value.words;
 const LIBRARY = "vendor/niivue/niivue.umd.js";
 const HEAT = [[87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
@@ -393,10 +393,10 @@ function refresh() {
     ...names.map((one) => [one, alone ? words.mask : `${words.design} ${one}`]), ...(alone ? [] : [["difference", words.difference]]),
     ...names.map((one) => [`doubt${one}`, alone ? words.doubt : `${words.doubt} ${one}`]),
   ];
-  layers.replaceChildren(...offered.map(([id, title]) =>
+  refill(layers, ...offered.map(([id, title]) =>
     make("button", { type: "button", "data-id": id, "aria-pressed": String(id === state.layer), onclick: () => layer(id) }, title)));
   const scale = `linear-gradient(90deg, ${HEAT.map((one) => `rgb(${one})`).join()})`;
-  keys.replaceChildren(...(unsure() ? [make("i", { class: "scale", style: `background:${scale}` }), words.entropy] : legend().map(key)));
+  refill(keys, ...(unsure() ? [make("i", { class: "scale", style: `background:${scale}` }), words.entropy] : legend().map(key)));
 }
 
 // A class in the legend; pressed, it is shown.

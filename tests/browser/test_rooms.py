@@ -26,6 +26,25 @@ def test_a_node_of_the_drawing_opens_its_room_and_escape_leads_back(page: Page) 
     page.keyboard.press("Escape")
     expect(room).to_be_hidden()
     expect(page.locator("#panes")).to_be_visible()
+    page.locator("#diagram [data-id='encoder.2']").first.click()
+    expect(room.locator(".figure").first).to_contain_text("encoder.2", timeout=PATIENCE)
+    page.locator("#lesson .list button").first.click()  # it wants no room
+    expect(room).to_be_hidden()
+    expect(page.locator("#panes")).to_be_visible()
+
+
+def test_the_focus_stays_where_it_was_when_its_surroundings_are_drawn_again(page: Page) -> None:
+    all_views_are_done(page)
+    method = page.locator("#attribution select")
+    method.focus()
+    page.keyboard.press("ArrowDown")
+    expect(method).not_to_have_value("integrated-gradients")
+    expect(page.locator("body.stale")).to_have_count(0, timeout=PATIENCE)
+    all_views_are_done(page)
+    expect(method).to_be_focused()
+    page.get_by_role("button", name="errors", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="errors", exact=True)).to_be_focused()
 
 
 def test_every_room_of_instruments_shows_both_designs(page: Page) -> None:
@@ -51,10 +70,14 @@ def test_an_opened_lesson_asks_beside_the_picture_that_it_asks_about(page: Page,
     assert 0 <= picture["y"] < picture["y"] + 150 < strip["y"]
 
 
-def test_undo_brings_the_design_back_that_a_lesson_has_replaced(page: Page) -> None:
+def test_a_lesson_shows_what_it_is_marked_with_and_undo_brings_the_design_back(page: Page) -> None:
     choose(page, "skip", "add")
+    page.get_by_role("radio", name="Shared").check()
+    expect(page).to_have_url(re.compile("weights=shared"))
     page.locator("#lesson .list button").first.click()
     expect(page.locator("#designer .card")).to_have_count(2)
+    expect(page).to_have_url(re.compile("weights=auto"))  # the answers are marked with these
+    expect(page.get_by_role("radio", name="Automatic")).to_be_checked()
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#designer .card")).to_have_count(1)
     expect(page).to_have_url(re.compile("skip=add"))

@@ -13,9 +13,13 @@ import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff
 
 from tests.volumes.volume_samples import PATIENT, PLACE
+from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError, UnreadableImage
 from unet_playground.images.volumes import Volume
+from unet_playground.model import Origin
+from unet_playground.tasks import tasks
 from unet_playground.ui import study
+from unet_playground.ui.rooms.volume import tables
 from unet_playground.ui.study import (
     Answer,
     Desk,
@@ -30,7 +34,8 @@ from unet_playground.ui.study import (
     unpacked,
     windows,
 )
-from unet_playground.volumes.measuring import Table
+from unet_playground.volumes.measuring import Table, measure, to_csv
+from unet_playground.volumes.segmenting import VolumeSegmentation
 
 CODES = ["RAS", "LPS", "SLA", "PIR", "ILP"]
 
@@ -114,6 +119,20 @@ def test_hounsfield_units_begin_with_soft_tissue_and_others_with_what_they_span(
     assert windows(Volume(np.zeros((4, 4, 4), np.float32), np.eye(4)), "en")[0]["width"] > 0
 
 
+@pytest.mark.parametrize(
+    ("spaced", "oriented", "axes"),
+    [(True, True, "R, A, S (mm)"), (True, False, "i, j, k (mm)"), (False, True, "i, j, k (px)")],
+)
+def test_a_place_is_told_along_axes_that_are_known(spaced: bool, oriented: bool, axes: str):
+    volume = replace(_volume(), spaced=spaced, oriented=oriented)
+    mask = (volume.values > 100).astype(np.uint8)
+    found, model = VolumeSegmentation(mask, mask[None], Design(), Origin("liver", "solo", "")), Any
+    table = measure(volume, mask, tasks["liver"].make.labels)
+    whole = Study(volume, "", "liver", {"A": Reading(mask, Answer(model, found), table)})  # type: ignore[arg-type]
+    assert f"<th>Centroid {axes}</th>" in tables(whole, "en")
+    assert ("centroid_right_mm" in to_csv(table)) == (axes[0] == "R")
+
+
 def test_what_is_not_known_is_said():
     lost = Volume(np.zeros((4, 4, 4), np.float32), np.eye(4), spaced=False, oriented=False)
     assert len(remarks(lost, "en")) == 2 and remarks(_volume(), "en") == []
@@ -129,6 +148,26 @@ def test_only_the_last_volumes_of_all_visitors_stay_in_memory():
     for desk in desks:
         desk.leave()
     assert desks[-1].study is None
+
+
+def test_who_works_keeps_the_place_and_no_file_is_left_of_who_does_not(tmp_path: Path):
+    desks, pictures = [Desk() for _ in range(study.KEPT + 1)], []
+    for number, desk in enumerate(desks):
+        pictures.append(tmp_path / f"{number}.nii.gz")
+        pictures[-1].write_bytes(b"drawn")
+        desk.take(Study(_volume(), str(pictures[-1])))
+        desk.stopped = False
+        assert desks[0].go_on()
+    assert [desk.study is None for desk in desks[:3]] == [False, True, False]
+    assert not desks[1].go_on()
+    assert [path.exists() for path in pictures[:3]] == [True, False, True]
+    another = tmp_path / "another.nii.gz"
+    another.write_bytes(b"drawn")
+    desks[0].take(Study(_volume(), str(another)))
+    assert another.exists() and not pictures[0].exists()
+    for desk in desks:
+        desk.leave()
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_volume_that_nobody_asks_about_leaves_memory(monkeypatch: pytest.MonkeyPatch):

@@ -55,6 +55,22 @@ def _choices(room: TrainRoom, **changes: Any) -> list[Any]:
     return [changes.get("source", "cells"), *numbers.values(), *knobs]
 
 
+def test_a_training_that_nobody_comes_to_leaves_memory(monkeypatch: pytest.MonkeyPatch):
+    idle, busy = Seat(), Seat()
+    for seat in (idle, busy):
+        seat.take(Live(PLAN))
+    now = train.time.monotonic()
+    monkeypatch.setattr(train.time, "monotonic", lambda: now + train.SECONDS - 1)
+    Seat.clear_idle()
+    assert idle.run and busy.current(PLAN.design, PLAN.task)
+    monkeypatch.setattr(train.time, "monotonic", lambda: now + train.SECONDS + 1)
+    Seat.clear_idle()
+    assert idle.run is None and busy.run is not None
+    monkeypatch.setattr(train.time, "monotonic", lambda: now + 3 * train.SECONDS)
+    Seat.clear_idle()
+    assert busy.run is None
+
+
 def _started(room: TrainRoom, scene: Scene, **changes: Any) -> tuple[Seat, dict[Any, Any]]:
     seat = Seat()
     *_, last = room._start(seat, Bench(DESIGN), scene, *_choices(room, steps=20, size=1, side=16, **changes))

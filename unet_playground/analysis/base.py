@@ -1,12 +1,13 @@
 """What every instrument takes and gives."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -181,6 +182,31 @@ def probability_of(model: UNet, image: Tensor) -> NDArray[np.float32]:
     """The probability of every class (classes, h, w) of one prepared image."""
     with torch.inference_mode():
         return read_out(model(image)).probability
+
+
+def step_of(image: Sequence[int], sides: Sequence[int]) -> int:
+    """How many of an image's pixels one cell of a level covers along a side: 1, or a power of two.
+
+    Args:
+        image: Rows and columns of the image.
+        sides: Those of the level: the image's, halved again and again and rounded up.
+    """
+    steps = (2**level for level in range(max(image).bit_length() + 1))
+    return next(step for step in steps if [-(-side // step) for side in image] == [*sides])
+
+
+def in_cells(maps: Tensor, sides: Sequence[int], largest: bool = False) -> Tensor:
+    """Maps (n, c, h, w) in the cells of a coarser level.
+
+    Args:
+        maps: On the image's pixels.
+        sides: Rows and columns of the level: a cell covers as many pixels as the level halves, at the rim fewer.
+        largest: Whether the largest value of a cell counts; else the mean.
+    """
+    step = step_of(maps.shape[2:], sides)
+    if largest:
+        return F.max_pool2d(maps, step, ceil_mode=True)
+    return F.avg_pool2d(maps, step, ceil_mode=True, count_include_pad=False)
 
 
 def agreement(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.analysis.base import Target, analyses
+from unet_playground.analysis.base import Target, analyses, step_of
 from unet_playground.analysis.fresh import fresh
 from unet_playground.analysis.paths import Cut, gradients_by_way, listed, place_of
 from unet_playground.analysis.watch import UNWATCHED, Watch
@@ -178,9 +178,8 @@ def effective_field(
     place = place_of(stage, level)
     sides = tuple(image.shape[2:])
     point = target.point_in(image)
-    own = tuple(
-        at * of // side for at, of, side in zip(point, sides_of(model.design, sides, place), sides, strict=True)
-    )
+    step = step_of(sides, sides_of(model.design, sides, place))
+    own = tuple(at // step for at in point)
     theory = receptive_field(model.design, sides, own, place)
     network = model if weights == "trained" else fresh(model)
     summed = _Sum()

@@ -72,7 +72,17 @@ class Shift:
                 f"The image is too small to move it by {self.pixels} px.", f"图像太小，无法平移 {self.pixels} 像素。"
             )
         (down, right), dice = 100 * self.changed, self.dice
-        mean = self.moved.mean()
+        mean = self.moved[self.compared > 0].mean()
+        if not self.compared.all():
+            at = int(self.compared.argmax())
+            way = (Text("down", "向下"), Text("right", "向右"))[at]
+            return Text(
+                f"Moved by {self.pixels} px, {100 * self.changed[at]:.2f}% ({way.en}) of the pixels change sides; Dice "
+                f"{dice[at]:.4f}; the probability changes by {mean:.4f} on average. The image is too small for the "
+                f"other direction. A border of {self.border} px is left out.",
+                f"平移 {self.pixels} 像素后，{100 * self.changed[at]:.2f}%（{way.zh}）的像素改变归属；Dice 为 "
+                f"{dice[at]:.4f}；概率平均改变 {mean:.4f}。另一方向图像太小。四周 {self.border} 像素不计。",
+            )
         return Text(
             f"Moved by {self.pixels} px, {down:.2f}% (down) and {right:.2f}% (right) of the pixels change sides; Dice "
             f"{dice[0]:.4f} and {dice[1]:.4f}; the probability changes by {mean:.4f} on average. A border of "

@@ -226,17 +226,19 @@ def _agreement_lines(agreed: Agreement) -> Iterator[str]:
         f"Bank against {agreed.designs} designs trained alone: mean gap {agreed.mean_gap:.4f}, worst "
         f"{agreed.worst_gap:.4f} ({_name(agreed.worst)}), solo less shared {agreed.bias:+.4f}."  # type: ignore[arg-type]
     )
-    told = f"; the bank orders {agreed.ordered:.0%} the same way" if agreed.pairs else ""
-    yield f"Pairs that solo scores tell apart: {agreed.pairs}{told}."
+    if agreed.pairs:
+        told = f"{agreed.pairs}; the bank orders {agreed.ordered:.0%} the same way"
+    else:
+        told = "none, or not known: standard errors need scores of single images"
+    yield f"Pairs that solo scores tell apart: {told}."
     if agreed.seeded:
         yield _seed_line(agreed)
 
 
 def _seed_line(agreed: Agreement) -> str:
-    return (
-        f"Two seeds of {agreed.seeded} designs: mean gap {agreed.seed_gap:.4f}; of {agreed.seed_pairs} pairs told "
-        f"apart the second seed orders {agreed.seed_ordered:.0%} the same way."
-    )
+    pairs = f"; of {agreed.seed_pairs} pairs told apart the second seed orders {agreed.seed_ordered:.0%} the same way"
+    told = pairs if agreed.seed_pairs else ""
+    return f"Two seeds of {agreed.seeded} designs: mean gap {agreed.seed_gap:.4f}{told}."
 
 
 def _weak_lines(bank: Sequence[Row], metric: str) -> Iterator[str]:

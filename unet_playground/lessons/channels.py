@@ -128,7 +128,7 @@ class WhichChannel(Lesson):
     def table(self) -> Seen:
         """Dice of each attention against none, from the atlas."""
         task, classic = self.stand.task, self.stand.a
-        found = [self.measured.compare(task, Design(attention=id), classic, "dice") for id in KINDS]
+        found = [self.measured.compare(task, Design(attention=id), classic, "dice", "shared") for id in KINDS]
         said = listed((attentions[id].title for id in KINDS), found)
         return Seen({"said": said, "images": len(self.measured.atlas(task).names)})
 

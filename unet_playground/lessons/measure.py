@@ -1,6 +1,7 @@
 """Where the numbers of lessons come from: counted costs, the atlas, and trained networks on the shipped images."""
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -62,18 +63,31 @@ class Measured:
             self._kept[key] = make()
         return self._kept[key]
 
-    def compare(self, task: str, first: Design, second: Design, column: str) -> Finding:
-        """A column of the atlas, first design against second, with its 95% interval; `for`: the first is larger."""
-        return self.everywhere(first, second, column, task)[0]
+    def compare(self, task: str, first: Design, second: Design, column: str, weights: str | None = None) -> Finding:
+        """A column of the atlas, first design against second, with its 95% interval; `for`: the first is larger.
 
-    def everywhere(self, first: Design, second: Design, column: str, *among: str) -> tuple[Finding, ...]:
+        Args:
+            task: Id of a task.
+            first: A design.
+            second: Another.
+            column: Of the atlas.
+            weights: `shared` or `solo`, for several comparisons beside each other; else solo where both have such.
+        """
+        return self.everywhere(first, second, column, task, weights=weights)[0]
+
+    def everywhere(
+        self, first: Design, second: Design, column: str, *among: str, weights: str | None = None
+    ) -> tuple[Finding, ...]:
         """The same on every task (of some, if any are named) on which both designs were measured.
 
         Raises:
             NotMeasured: There is none.
         """
         claim = Claim(first, second, (), (Comparison(column, 1, relative=column in COSTS),))
-        found = judge(claim, {task: self.atlas(task) for task in among or tasks}).findings
+        known = {task: self.atlas(task) for task in among or tasks}
+        if weights:
+            known = {task: replace(atlas, rows=atlas.of(weights)) for task, atlas in known.items()}
+        found = judge(claim, known).findings
         if not found:
             raise NotMeasured(
                 f"The atlas does not hold {column} of both designs here yet, so this question cannot be marked; go on "

@@ -1,5 +1,6 @@
 """Lesson 8: shorter roads between encoder and decoder."""
 
+from unet_playground.analysis.gradient_flow import Flow, GradientFlow
 from unet_playground.design import Design
 from unet_playground.errors import Text
 from unet_playground.lessons.slot import LEVELS, WHICH, Lesson, Seen, Stand, ask, between, lessons, listed, tell
@@ -42,9 +43,13 @@ class ShorterRoads(Lesson):
     )
     def vanishing(self) -> Seen:
         """Norms of the gradient in fresh networks of this design, by stage."""
-        flow = self.looked("gradient-flow")[0].start[-1]
+        flow = self._fresh(self.looked("gradient-flow")[0])
         first, (weakest, least) = float(flow.relative[0]), flow.weakest
         return Seen({"first": first, "weakest": weakest, "least": least}, between(first, 1e-3, 0.9))
+
+    def _fresh(self, flow: GradientFlow) -> Flow:
+        """How gradients flow in a fresh network of the designs' own depth."""
+        return next(one for one in flow.start if one.depth == self.stand.a.depth)
 
     @tell(
         "reveal",
@@ -58,7 +63,7 @@ class ShorterRoads(Lesson):
     )
     def beside(self) -> Seen:
         """Norms of both fresh networks."""
-        flows = [one.start[-1] for one in self.looked("gradient-flow")]
+        flows = [self._fresh(one) for one in self.looked("gradient-flow")]
         numbers = {}
         for letter, flow in zip("ab", flows, strict=True):
             numbers |= {letter: float(flow.relative[0]), f"mid_{letter}": float(flow.relative[flow.depth])}
@@ -126,7 +131,8 @@ class ShorterRoads(Lesson):
     )
     def better(self) -> Seen:
         """Dice of each against concatenation, from the atlas."""
-        found = [self.measured.compare(self.stand.task, Design(skip=id), self.stand.a, "dice") for id in ROADS]
+        task, classic = self.stand.task, self.stand.a
+        found = [self.measured.compare(task, Design(skip=id), classic, "dice", "shared") for id in ROADS]
         said = listed((skips[id].title for id in ROADS), found)
         return Seen({"said": said}, sum(one.low > 0 for one in found))
 

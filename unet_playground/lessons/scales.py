@@ -159,7 +159,8 @@ class EveryScale(Lesson):
         best = max(found, key=lambda one: one.difference)
         said = listed((blocks[one.option].title for one in found), found, 3)
         right = BLOCKS.index(best.option) if best.low > 0 else len(BLOCKS)
-        return Seen({"designs": len(self.measured.atlas(self.stand.task).of("shared")), "said": said}, right)
+        designs = sum(row.design.halves for row in self.measured.atlas(self.stand.task).of("shared"))
+        return Seen({"designs": designs, "said": said}, right)
 
     @ask(
         "check",

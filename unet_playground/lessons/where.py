@@ -163,7 +163,7 @@ class WhereToAttend(Lesson):
         if all(one.high < 0 for one in known.values()):
             clear = [DEFAULTS[sites.id]]
         said = listed((sites[id].title for id in known), known.values(), 3)
-        designs = len(self.measured.atlas(self.stand.task).of("shared"))
+        designs = sum(row.design.applies(sites.id) for row in self.measured.atlas(self.stand.task).of("shared"))
         return Seen({"said": said, "designs": designs}, SITES.index(clear[0]) if clear else len(SITES))
 
     @ask(

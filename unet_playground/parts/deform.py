@@ -37,12 +37,14 @@ class DeformableConvolution(nn.Module):
     def sample(self, x: Tensor, offsets: Tensor, modulation: Tensor) -> Tensor:
         """What every tap reads: (n, channels, *sides) -> (n, channels * taps, *sides), taps fastest."""
         n, channels, *sides = x.shape
-        positions = _tap_positions(sides, x.device, x.dtype) + offsets.unflatten(1, (self.taps, self.dims))
+        # Half precision, as under autocast, does not tell neighbouring places of a large map apart.
+        exact = torch.promote_types(x.dtype, torch.float32)
+        positions = _tap_positions(sides, x.device, exact) + offsets.unflatten(1, (self.taps, self.dims))
         # grid_sample wants the last axis first and coordinates from -1 to 1 between the outer edges of the image.
-        scale = torch.tensor([2.0 / side for side in reversed(sides)], device=x.device, dtype=x.dtype)
+        scale = torch.tensor([2.0 / side for side in reversed(sides)], device=x.device, dtype=exact)
         grid = (positions.movedim(2, -1).flip(-1) + 0.5) * scale - 1
         grid = grid.reshape(n, self.taps * sides[0], *sides[1:], self.dims)
-        read = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        read = F.grid_sample(x.to(exact), grid, mode="bilinear", padding_mode="zeros", align_corners=False).to(x.dtype)
         read = read.reshape(n, channels, self.taps, *sides) * modulation.unsqueeze(1)
         return read.flatten(1, 2)
 

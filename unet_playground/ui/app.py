@@ -32,6 +32,7 @@ from unet_playground.ui.login import Login
 from unet_playground.ui.memory import give_back, share_arenas
 from unet_playground.ui.page import QUICK, Page
 from unet_playground.ui.rooms import rooms
+from unet_playground.ui.rooms.train import Seat
 from unet_playground.ui.store import Store
 from unet_playground.ui.study import Desk
 
@@ -178,7 +179,7 @@ def _store(limits: Limits) -> Store:
     """Where uploads and answers lie, swept from now on."""
     store = Store(limits.cache_bytes, limits.cache_seconds)
     os.environ["GRADIO_TEMP_DIR"] = str(store.folder)
-    store.keep_swept(lambda: (Desk.clear_idle(), give_back()))
+    store.keep_swept(lambda: (Desk.clear_idle(), Seat.clear_idle(), give_back()))
     return store
 
 

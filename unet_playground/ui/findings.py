@@ -90,7 +90,9 @@ def _section(name: str, one: Reading, language: str) -> str:
     """The table of a reading: every class, its largest objects, and how sure its volume is."""
     parts = named(one.answer.found.design, language)
     title = (words.EDITED if one.edited else words.MADE).format(name=name, parts=parts).within(language)
-    columns = (text.format(length="mm" if one.table.spaced else "px") for text in words.COLUMNS.values())
+    known = one.table.spaced and one.table.oriented
+    axes = words.RAS if known else words.ALONG.format(length="mm" if one.table.spaced else "px")
+    columns = (text.format(axes=axes) for text in words.COLUMNS.values())
     head = "".join(f"<th>{escape(text.within(language))}</th>" for text in columns)
     rows = [row for row in one.table.rows if row.number <= LISTED and (row.number == 0 or row.components != 1)]
     body = "".join(_row(row, one.table, language) for row in rows)

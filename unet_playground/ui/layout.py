@@ -1,6 +1,7 @@
 """What stands where on the page."""
 
 from html import escape
+from secrets import token_hex
 from typing import Any
 
 import gradio as gr
@@ -99,13 +100,13 @@ class Layout:
             return entry.make(self)
 
     def _menu(self, opened: str | None) -> dict[str, Any]:
-        """The value of the menu of rooms."""
+        """The value of the menu of rooms, never the same twice: the browser hears of nothing else."""
         listed = [
             {"id": one.id, "title": one.title.within(self.language), "summary": one.summary.within(self.language)}
             for one in rooms.entries()
         ]
         words = {"rooms": self._say(texts.ROOMS), "back": self._say(texts.BACK)}
-        return {"rooms": listed, "open": opened, "words": words}
+        return {"rooms": listed, "open": opened, "words": words, "turn": token_hex(4)}
 
     def _build_details(self) -> None:
         """The weights, the link, and what the options mean."""

@@ -21,6 +21,7 @@ from unet_playground.ui.layers import prediction
 from unet_playground.ui.lesson import Progress, clicked, follow, lesson_value, wanted
 from unet_playground.ui.requests import given, question_of
 from unet_playground.ui.scene import (
+    AUTO,
     Scene,
     Superseded,
     Turn,
@@ -172,8 +173,9 @@ class Page(Furnished):
     def _staged(self, progress: Progress, state: Question, asked: Question, turn: Turn) -> Iterator[Updates]:
         """The page as a step of a lesson wants it."""
         bench = Bench(state["a"], state["b"], "B" if state["b"] else "A", state["slot"] or FIRST_SLOT)
-        question = {**asked, "point": state["point"], "label": 1}
-        room = {self.room: state["room"], self.nav: self._menu(state["room"])}
+        # Steps are marked with the weights that are shown unless others are asked for.
+        question = {**asked, "weights": AUTO, "point": state["point"], "label": 1}
+        room = {self.room: state["room"], self.nav: self._menu(state["room"]), self.weights: AUTO}
         opening = self._show_task(state["task"], state["example"], question, bench, turn)
         yield from _saying({self.task: state["task"], self.progress: progress, **room}, opening)
 
@@ -189,7 +191,7 @@ class Page(Furnished):
         """What the address names; what it names wrongly is reported and left out."""
         address = Address.read(request.query_params)
         asked = {"weights": address.weights}
-        said: Updates = {self.weights: address.weights}
+        said: Updates = {}
         if address.ignored:
             reasons = Text(" ".join(text.en for text in address.ignored), "".join(text.zh for text in address.ignored))
             said[self.message] = panels.message(reasons, self.language)
@@ -197,7 +199,8 @@ class Page(Furnished):
             opening = self._staged(address.progress, state, asked, turn)
         else:
             opening = self._show_task(address.task, address.example, asked, address.bench, turn)
-            said |= {self.task: address.task, self.room: address.room, self.nav: self._menu(address.room)}
+            said |= {self.task: address.task, self.weights: address.weights, self.room: address.room}
+            said |= {self.nav: self._menu(address.room)}
         yield from _saying(said, opening)
         yield self._taught(address.progress)
 

@@ -7,7 +7,9 @@ import threading
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from secrets import token_hex
 from typing import Any, ClassVar
 
@@ -202,15 +204,16 @@ class Desk:
 
     def take(self, study: Study) -> None:
         """Look at this volume instead of the one before."""
-        self.stopped = True
         with Desk._lock:
             if self in Desk._taken:
                 Desk._taken.remove(self)
             Desk._taken.append(self)
-            self.study, self._before, self._used = study, None, time.monotonic()
+            self._empty()
+            self.study, self._used = study, time.monotonic()
             while len(Desk._taken) > KEPT:
-                emptied = Desk._taken.pop(0)
-                emptied.study = emptied._before = None
+                emptied = min(Desk._taken[:-1], key=lambda desk: desk._used)
+                Desk._taken.remove(emptied)
+                emptied._empty()
 
     def may_replace(self, by: str) -> bool:
         """Whether this may take the place of what lies here: corrected masks go only when it is asked for twice."""
@@ -236,10 +239,22 @@ class Desk:
 
     def leave(self) -> None:
         """Nothing lies on it any more."""
-        self.stopped, self.study, self._before = True, None, None
         with Desk._lock:
+            self._empty()
             if self in Desk._taken:
                 Desk._taken.remove(self)
+
+    def go_on(self) -> bool:
+        """Whether a reading of what lies here shall go on; its visitor waits, so nobody else gets the place."""
+        self._used = time.monotonic()
+        return not self.stopped
+
+    def _empty(self) -> None:
+        """Forget what lies here, with the file that the browser has drawn."""
+        if self.study:
+            with suppress(OSError):  # the store may have been swept
+                Path(self.study.picture).unlink()
+        self.stopped, self.study, self._before = True, None, None
 
     def of_run(self, volume: object, run: object) -> Study | None:
         """What lies here, or lay here before the last run ended, if it is that volume with that run's masks.

@@ -107,6 +107,7 @@ FILES = {
     "report": Text("Report (.html)", "报告（.html）"),
 }
 SEG = Text("DICOM-SEG: give the series again", "DICOM-SEG：请再次提供序列")
+RAS, ALONG = Text("R, A, S (mm)", "R、A、S（毫米）"), Text("i, j, k ({length})", "文件坐标轴 i、j、k（{length}）")
 OBJECT = Text("object {number}", "对象 {number}")
 RANGE = Text("{low} to {high} ({source})", "{low} 至 {high}（{source}）")
 MORE = Text("{count} smaller objects are in the CSV.", "另有 {count} 个较小的对象，见 CSV。")
@@ -118,7 +119,7 @@ COLUMNS = {
     "diameters": Text("Longest × across", "最长径 × 垂直径"),
     "mean": Text("Mean ± SD", "均值 ± 标准差"),
     "span": Text("Min to max", "最小至最大"),
-    "centroid": Text("Centroid R, A, S ({length})", "质心 R、A、S（{length}）"),
+    "centroid": Text("Centroid {axes}", "质心 {axes}"),
     "voxels": Text("Voxels", "体素数"),
 }
 """What is measured, by column."""

@@ -105,6 +105,7 @@ class Table:
     Attributes:
         rows: Each class, followed by its objects.
         spaced: Whether lengths are in mm; else in voxels.
+        oriented: Whether it is known which way is left; else a place is told along the file's axes.
         units: Of values; None if unknown.
         design: Of the network, as a link; empty if unknown.
         weights: sha256 of its weights; empty if untrained or unknown.
@@ -117,6 +118,7 @@ class Table:
     design: str = ""
     weights: str = ""
     edited: bool = False
+    oriented: bool = True
 
 
 def measure(
@@ -155,7 +157,7 @@ def measure(
         doubts = tuple(_doubts(ruler, mask, label, found, views, designs))
         rows += _measured(ruler, mask == label, label, labels[label].title, doubts)
     design, weights = (found.design.to_link(), found.origin.sha256) if found else ("", "")
-    return Table(tuple(rows), volume.spaced, volume.units, design, weights, edited)
+    return Table(tuple(rows), volume.spaced, volume.units, design, weights, edited, volume.oriented)
 
 
 def to_csv(table: Table) -> str:
@@ -330,7 +332,7 @@ def _doubt(ruler: _Ruler, masks: Iterable[Region], id: str, source: Text) -> Dou
 def _columns(table: Table, kinds: Sequence[str]) -> list[str]:
     volume, area, length = ("ml", "mm2", "mm") if table.spaced else ("voxels", "px", "px")
     units = table.units or "unknown_units"
-    places = [f"centroid_{way}_mm" for way in ("right", "front", "head")]
+    places = [f"centroid_{way}_mm" for way in (("right", "front", "head") if table.oriented else "ijk")]
     sizes = (f"volume_{volume}", f"area_{area}", f"diameter_{length}")
     return [
         *("class", "object", "components", "voxels", f"volume_{volume}", f"largest_axial_area_{area}", "area_slice"),

@@ -54,7 +54,8 @@ _HEADS = (
     Text("Centroid ({place})", "质心（{place}）"),
 )
 _VOXELS = Text("voxels", "体素")
-_PLACE = Text("mm right, front, head", "毫米，右、前、上"), _VOXELS
+_PLACE = Text("mm right, front, head", "毫米，右、前、上")
+_ALONG = Text("mm along the file's axes", "毫米，沿文件坐标轴")
 _VARIED = Text("Range of the volume when varied", "变化时的体积范围")
 
 
@@ -145,7 +146,7 @@ def _sizes(table: Table, language: str) -> str:
     units = {
         **{"volume": volume, "area": area, "length": length},
         "units": table.units or _UNKNOWN.within(language),
-        "place": _PLACE[0 if table.spaced else 1].within(language),
+        "place": (_VOXELS if not table.spaced else _PLACE if table.oriented else _ALONG).within(language),
     }
     heads = "".join(f"<th>{escape(head.within(language).format(**units))}</th>" for head in _HEADS)
     rows = [row for row in table.rows if row.number <= LISTED]

@@ -84,11 +84,14 @@ class Attribution:
         half = 100 * (int(np.searchsorted(summed, summed[-1] / 2)) + 1) / size.size
         speaks = 100 * float(size[self.values > 0].sum() / summed[-1])
         row, column = np.unravel_index(int(size.argmax()), size.shape)
+        # Where nothing speaks against it the method has no sign, and there is no share to tell.
+        en, zh = f", {speaks:.0f}% of it speaks for the class,", f"其中 {speaks:.0f}% 支持该类别，"
+        if not (self.values < 0).any():
+            en = zh = ""
         return Text(
-            f"Class {label}, {asked.en}: half of the attribution lies in {half:.1f}% of the pixels, {speaks:.0f}% of "
-            f"it speaks for the class, and the strongest pixel is {row}, {column}.",
-            f"类别 {label}，{asked.zh}：一半的归因集中在 {half:.1f}% 的像素中，其中 {speaks:.0f}% 支持该类别，"
-            f"最强的像素为（{row}，{column}）。",
+            f"Class {label}, {asked.en}: half of the attribution lies in {half:.1f}% of the pixels{en} and the "
+            f"strongest pixel is {row}, {column}.",
+            f"类别 {label}，{asked.zh}：一半的归因集中在 {half:.1f}% 的像素中，{zh}最强的像素为（{row}，{column}）。",
         )
 
     def arrays(self) -> Mapping[str, np.ndarray]:

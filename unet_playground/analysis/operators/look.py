@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from unet_playground.analysis.base import Target, analyses
+from unet_playground.analysis.base import Target, analyses, in_cells
 from unet_playground.analysis.operators.alignment import Alignment, alignments
 from unet_playground.analysis.operators.example import WorkedExample, trained_example, worked_example
 from unet_playground.analysis.operators.part import Operator
@@ -193,6 +192,6 @@ def _means(model: UNet, image: Tensor, region: Tensor, level: int) -> Tensor:
     name = f"decoder.{coarser}" if coarser < model.design.depth else "bottleneck"
     with torch.no_grad():
         feature = model.trace(image, lambda one: one == name).features[name][0]
-        weight = F.adaptive_max_pool2d(region[None], feature.shape[1:])
+        weight = in_cells(region[None, None], feature.shape[1:], largest=True)[0]
         weight = weight if weight.any() else torch.ones_like(weight)
         return (feature * weight).sum((1, 2)) / weight.sum()

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.analysis.base import Target, analyses
+from unet_playground.analysis.base import Target, analyses, in_cells
 from unet_playground.analysis.skips.crossing import levels_crossed, percent
 from unet_playground.analysis.watch import UNWATCHED, Watch
 from unet_playground.errors import Text
@@ -214,7 +214,7 @@ def _change(clean: Tensor, disturbed: Tensor, regions: Sequence[Tensor]) -> list
     height, width = change.shape
     found = []
     for region in regions:
-        share = F.adaptive_avg_pool2d(region[None, None], (height, width))[0, 0]
+        share = in_cells(region[None, None], (height, width))[0, 0]
         total = float(share.sum())
         found.append((float((change * share).sum()) / total / scale) ** 0.5 if total else 0.0)
     return found

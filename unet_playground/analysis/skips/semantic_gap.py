@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.analysis.base import Target, analyses
+from unet_playground.analysis.base import Target, analyses, in_cells
 from unet_playground.analysis.skips.crossing import fitting_truth, levels_crossed
 from unet_playground.analysis.watch import UNWATCHED, Watch
 from unet_playground.errors import Text
@@ -151,7 +151,7 @@ def semantic_gap(
 def _pixels(features: Tensor, classes: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Features and classes (one-hot) of evenly spread pixels of a level: (rows, columns, channels) of both."""
     height, width = features.shape[2:]
-    shares = F.adaptive_avg_pool2d(classes, (height, width))[0]
+    shares = in_cells(classes, (height, width))[0]
     most = F.one_hot(shares.argmax(0), len(shares)).double()
     step = int(np.ceil((height * width / PIXELS) ** 0.5))
     own = features[0].permute(1, 2, 0).double().cpu()
@@ -165,7 +165,7 @@ def _explained(features: NDArray[np.float64], wanted: NDArray[np.float64]) -> fl
     mean counts as 0.
     """
     height, width = wanted.shape[:2]
-    rows, columns = np.arange(height) * TILES // height, np.arange(width) * TILES // width
+    rows, columns = (np.arange(side) * min(TILES, side) // side for side in (height, width))
     white = (rows[:, None] + columns) % 2 == 0
     total = float(((wanted - wanted.mean((0, 1))) ** 2).sum())
     if total == 0 or white.all():

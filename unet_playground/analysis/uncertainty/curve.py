@@ -46,6 +46,12 @@ class Reliability:
         return float((self.share.astype(np.float64) * np.abs(self.accuracy - self.confidence)).sum())
 
     @property
+    def last(self) -> float:
+        """Share of the error that comes from the last bin, the pixels of highest confidence; 0 without error."""
+        own = float(self.share[-1]) * abs(float(self.accuracy[-1]) - float(self.confidence[-1]))
+        return own / self.error if self.error else 0.0
+
+    @property
     def excess(self) -> float:
         """Mean confidence less accuracy over all pixels; positive is overconfident."""
         return float((self.share.astype(np.float64) * (self.confidence - self.accuracy)).sum())
@@ -78,12 +84,13 @@ class Calibration:
     @property
     def check(self) -> Text:
         """How many pixels stand behind the curve."""
-        filled, most = int((self.measured.counts > 0).sum()), 100 * float(self.measured.share[-1])
+        one = self.measured
+        filled, most, of_error = int((one.counts > 0).sum()), 100 * float(one.share[-1]), 100 * one.last
         return Text(
-            f"{self.measured.counts.sum(dtype=np.float64):.0f} pixels fill {filled} of {BINS} bins, the last one with "
-            f"{most:.1f}% of them: it decides most of the error.",
-            f"共 {self.measured.counts.sum(dtype=np.float64):.0f} 个像素，填入 {BINS} 个区间中的 {filled} 个，"
-            f"最后一个占 {most:.1f}%，误差主要由它决定。",
+            f"{one.counts.sum(dtype=np.float64):.0f} pixels fill {filled} of {BINS} bins, the last one with "
+            f"{most:.1f}% of them and {of_error:.0f}% of the error.",
+            f"共 {one.counts.sum(dtype=np.float64):.0f} 个像素，填入 {BINS} 个区间中的 {filled} 个，"
+            f"最后一个占其中 {most:.1f}%，占误差的 {of_error:.0f}%。",
         )
 
     @property

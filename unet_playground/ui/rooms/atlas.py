@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from math import isnan
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -122,7 +123,8 @@ class AtlasRoom(Room):
     def refresh(self, bench: Bench, scene: Scene | None, check: Callable[[], None], *values: Any) -> Iterator[Updates]:
         """Every design of the task, the present ones marked; the script asks for effects where it has none yet."""
         check()
-        yield {self.chart: value(task_of(scene), bench, self.language)}
+        # Never the same twice: the browser hears of nothing else, and asks again for what a choice has broken off.
+        yield {self.chart: value(task_of(scene), bench, self.language) | {"turn": token_hex(4)}}
 
     def connect(self, page: "Page") -> None:
         """A design that was pressed, and a metric whose effects are wanted."""
@@ -133,7 +135,7 @@ class AtlasRoom(Room):
 
         page.listen(self.chart.input, choose)
         # A lane of its own: effects neither wait for pictures nor keep a choice waiting.
-        lane = {**page.slow, "concurrency_id": "atlas"}
+        lane = {**page.slow, "concurrency_id": "atlas", "trigger_mode": "multiple"}
         self.chart.select(self._tell, [page.bench, page.scene, page.turn], [self.chart], **lane)
 
     def _tell(self, bench: Bench, scene: Scene | None, turn: Turn, event: gr.EventData) -> Updates:

@@ -66,11 +66,11 @@ class InstrumentRoom(Room):
         return [*shown, *self.inputs, self.lesson, *self.groups.values()]
 
     def connect(self, page: "Page") -> None:
-        """Another instrument, or another value of an option."""
-        self.method.input(page.refreshing(self), [*page.held, *self.inputs], self.outputs, **page.slow)
+        """Another instrument or another value of an option, in the lane of entering: the last one counts."""
+        self.method.input(page.refreshing(self), [*page.held, *self.inputs], self.outputs, **page.aside)
         for knobs in self.knobs.values():
             for knob in knobs.values():
-                knob.input(page.refreshing(self), [*page.held, *self.inputs], self.outputs, **page.slow)
+                knob.input(page.refreshing(self), [*page.held, *self.inputs], self.outputs, **page.aside)
 
     def choosing(self, method: str, options: Mapping[str, Value]) -> tuple[Updates, list[Any]]:
         """What sets the controls to an instrument with its options, and the values that `refresh` is then given."""

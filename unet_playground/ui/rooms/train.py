@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,6 +38,8 @@ PAUSE_BETWEEN = 0.2
 """Seconds between two slices."""
 KEPT = 8
 """How many trainings of all visitors are kept in memory."""
+SECONDS = 3600
+"""After which a training that nobody asks about is forgotten."""
 POINTS = 240
 """Points of the curve of losses."""
 RATES = (1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 1e-2, 3e-2)
@@ -86,6 +89,15 @@ class Seat:
 
     def __init__(self) -> None:
         self.run: Live | None = None
+        self._used = time.monotonic()
+
+    @classmethod
+    def clear_idle(cls) -> None:
+        """End the trainings that nobody has come to for an hour; Gradio tells of no tab that is closed."""
+        with cls._lock:
+            for seat in [one for one in cls._taken if one._used < time.monotonic() - SECONDS]:
+                cls._taken.remove(seat)
+                seat.run = None
 
     def take(self, run: Live) -> None:
         """Hold this training instead of the one before."""
@@ -93,13 +105,15 @@ class Seat:
             if self in Seat._taken:
                 Seat._taken.remove(self)
             Seat._taken.append(self)
-            self.run = run
+            self.run, self._used = run, time.monotonic()
             while len(Seat._taken) > KEPT:
-                Seat._taken.pop(0).run = None
+                emptied = min(Seat._taken[:-1], key=lambda seat: seat._used)
+                Seat._taken.remove(emptied)
+                emptied.run = None
 
     def current(self, design: Design, task: str | None) -> Live | None:
         """The training, if it is of this design and task; one of another waits."""
-        run = self.run
+        self._used, run = time.monotonic(), self.run
         if run is None or (run.plan.design, run.plan.task) == (design, task):
             return run
         run.paused = True

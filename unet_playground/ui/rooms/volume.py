@@ -24,7 +24,7 @@ from unet_playground.ui.requests import given
 from unet_playground.ui.rooms.base import Room, Updates, rooms
 from unet_playground.ui.rooms.export import Download
 from unet_playground.ui.scene import Superseded, equal_weights, trained
-from unet_playground.ui.study import LEVELS, Answer, Desk, Study, of_example, of_upload, packed, remarks, windows
+from unet_playground.ui.study import GONE, LEVELS, Answer, Desk, Study, of_example, of_upload, packed, remarks, windows
 from unet_playground.volumes.quality import unusual_volume
 from unet_playground.volumes.segmenting import AS_IT_IS, segment_volume, views_of
 from unet_playground.weights import WeightStore, stores
@@ -132,12 +132,10 @@ class VolumeRoom(Room):
             read = study.read_by(task, answers)
             if desk.lay(read, before=study):
                 yield self._laid(read)
-            elif desk.study and desk.study.id == read.id:
-                yield {self.line: self._told(desk.study), **self._refusal(words.KEPT), **self._buttons(desk.study)}
-            # else another volume was opened meanwhile, and is spoken of
+            else:
+                yield from self._left(desk, read, {self.line: self._told(desk.study), **self._refusal(words.KEPT)})
         except Superseded:
-            if study and desk.study and desk.study.id == study.id:
-                yield {self.line: panels.line(words.STOPPED, self.language), **self._buttons(study)}
+            yield from self._left(desk, study, {self.line: panels.line(words.STOPPED, self.language)})
         except PlaygroundError as error:
             yield {self.line: self._told(desk.study), **self._refusal(error.text), **self._buttons(desk.study)}
 
@@ -206,6 +204,13 @@ class VolumeRoom(Room):
 
     def _buttons(self, study: Study | None) -> Updates:
         return {self.start: gr.Button(interactive=study is not None), self.halt: gr.Button(interactive=False)}
+
+    def _left(self, desk: Desk, study: Study | None, said: Updates) -> Iterator[Updates]:
+        """The end of a reading that changed nothing; of another volume that was opened meanwhile is spoken already."""
+        if desk.study is None:  # others needed the place
+            yield {self.line: self._told(None), **self._refusal(GONE), **self._buttons(None)}
+        elif study and desk.study.id == study.id:
+            yield {**said, **self._buttons(desk.study)}
 
     def _refusal(self, text: Text) -> Updates:
         return {self.refused: panels.message(text, self.language)}
@@ -283,5 +288,5 @@ def _answer(study: Study, model: UNet, views: bool, watch: Watch) -> Answer:
 
 
 def _go_on(desk: Desk) -> None:
-    if desk.stopped:
+    if not desk.go_on():
         raise Superseded
