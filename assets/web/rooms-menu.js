@@ -64,5 +64,6 @@ document.addEventListener("click", (event) => {
   const menu = root.querySelector("details[open]");
   if (menu && !menu.contains(event.target)) menu.open = false;
 });
-watch("value", () => show(props.value.open));
+// What is open already stays as it is, a menu in use among it.
+watch("value", () => props.value.open === (document.body.dataset.room ?? null) || show(props.value.open));
 render();

@@ -161,10 +161,11 @@ def test_who_works_keeps_the_place_and_no_file_is_left_of_who_does_not(tmp_path:
     assert [desk.study is None for desk in desks[:3]] == [False, True, False]
     assert not desks[1].go_on()
     assert [path.exists() for path in pictures[:3]] == [True, False, True]
-    another = tmp_path / "another.nii.gz"
-    another.write_bytes(b"drawn")
-    desks[0].take(Study(_volume(), str(another)))
-    assert another.exists() and not pictures[0].exists()
+    more = [tmp_path / name for name in ("one.nii.gz", "another.nii.gz")]
+    for path in more:
+        path.write_bytes(b"drawn")
+        desks[0].take(Study(_volume(), str(path)))
+    assert all(path.exists() for path in more) and not pictures[0].exists()
     for desk in desks:
         desk.leave()
     assert [*tmp_path.iterdir()] == []

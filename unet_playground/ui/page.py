@@ -200,7 +200,8 @@ class Page(Furnished):
         else:
             opening = self._show_task(address.task, address.example, asked, address.bench, turn)
             said |= {self.task: address.task, self.weights: address.weights, self.room: address.room}
-            said |= {self.nav: self._menu(address.room)}
+            if address.room:  # else one that the visitor has opened meanwhile would close
+                said[self.nav] = self._menu(address.room)
         yield from _saying(said, opening)
         yield self._taught(address.progress)
 

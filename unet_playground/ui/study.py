@@ -192,6 +192,7 @@ class Desk:
         self._before: Study | None = None
         self.stopped = False
         self._asked = ""
+        self._drawn = ""
         self._used = time.monotonic()
 
     @classmethod
@@ -208,8 +209,10 @@ class Desk:
             if self in Desk._taken:
                 Desk._taken.remove(self)
             Desk._taken.append(self)
-            self._empty()
-            self.study, self._used = study, time.monotonic()
+            # The file before is still on its way to the browser, perhaps; the one before that is not.
+            drawn, self._drawn = self._drawn, self.study.picture if self.study else ""
+            _remove(drawn)
+            self.stopped, self.study, self._before, self._used = True, study, None, time.monotonic()
             while len(Desk._taken) > KEPT:
                 emptied = min(Desk._taken[:-1], key=lambda desk: desk._used)
                 Desk._taken.remove(emptied)
@@ -250,11 +253,10 @@ class Desk:
         return not self.stopped
 
     def _empty(self) -> None:
-        """Forget what lies here, with the file that the browser has drawn."""
-        if self.study:
-            with suppress(OSError):  # the store may have been swept
-                Path(self.study.picture).unlink()
-        self.stopped, self.study, self._before = True, None, None
+        """Forget what lies here, with the files that the browser has drawn."""
+        for drawn in (self._drawn, self.study.picture if self.study else ""):
+            _remove(drawn)
+        self.stopped, self.study, self._before, self._drawn = True, None, None, ""
 
     def of_run(self, volume: object, run: object) -> Study | None:
         """What lies here, or lay here before the last run ended, if it is that volume with that run's masks.
@@ -275,6 +277,12 @@ class Desk:
         if study is None:
             raise PlaygroundError(GONE.en, GONE.zh)
         return study
+
+
+def _remove(picture: str) -> None:
+    """Remove a file that the browser has drawn, if there is one; the store may have been swept."""
+    with suppress(OSError):
+        Path(picture).unlink()
 
 
 def of_example() -> Study:
