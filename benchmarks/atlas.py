@@ -10,10 +10,11 @@ from statistics import variance
 
 from scipy.special import ndtri
 
-from benchmarks.bank import BOUNDS, WEAK
+from benchmarks.bank import BOUNDS
 from benchmarks.measure import Verdict
 from unet_playground.atlas import Row, agreement, classic_of, read_atlas
 from unet_playground.claims.verdict import QUANTILE, TIMING
+from unet_playground.commands.atlas import WEAK
 from unet_playground.design import SLOT_IDS, Design
 from unet_playground.space import cover
 from unet_playground.tasks import tasks

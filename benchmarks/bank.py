@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.measure import Verdict
+from unet_playground.commands.atlas import WEAK
 from unet_playground.design import Design
 from unet_playground.errors import UnusableWeights
 from unet_playground.inference import load_model
@@ -26,8 +27,6 @@ BOUNDS = {
     "hippocampus": ("dice", 0.86, 0.84),
 }
 """Task -> its headline, and what the classic must reach alone and from the bank."""
-WEAK = 0.1
-"""How far below the classic no design of a bank may be, unless it is as weak when trained alone."""
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ from unet_playground.training.solo import solo_jobs
 from unet_playground.training.sweep import Failure, sweep
 
 WEAK = 0.1
-"""Dice below the classic's that makes a design of the bank stand out."""
+"""How far below the classic no design of a bank may be, unless it is as weak when trained alone."""
 
 
 POOLED = "dice_pooled"
