@@ -1,5 +1,7 @@
 """The network that a design makes: its names, its shapes, and that a call leaves nothing behind."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -68,6 +70,21 @@ def test_threads_that_share_a_network_do_not_meet():
     for thread in threads:
         thread.join()
     assert found == dict.fromkeys(range(8), True)
+
+
+def test_a_network_without_storage_is_built_without_pytorchs_compiler():
+    # It takes seconds to load, and a bank's network is always built so.
+    code = """
+import sys, torch
+from unet_playground import Design, UNet
+from unet_playground.space import neighbours
+with torch.device("meta"):
+    for design in neighbours(Design(depth=2, width=4)):
+        UNet(design)
+print("sympy" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def _shapes(design: Design) -> dict[str, tuple[int, ...]]:

@@ -80,9 +80,10 @@ class Centred:
 
     def center(self) -> None:
         """Take the mean off every filter."""
-        others = tuple(axis for axis in range(self.weight.dim()) if axis not in self.filter_axes)
-        with torch.no_grad():
-            self.weight.sub_(self.weight.mean(others, keepdim=True))
+        if not self.weight.is_meta:
+            others = tuple(axis for axis in range(self.weight.dim()) if axis not in self.filter_axes)
+            with torch.no_grad():
+                self.weight.sub_(self.weight.mean(others, keepdim=True))
 
 
 class CentredConv2d(Centred, Conv2d):
@@ -139,15 +140,21 @@ def transposed_convolution(channels: int, filters: int, kernel: int, dims: int) 
 
 def start(layer: nn.Module, fan_in: float, gain: float = 2.0) -> nn.Module:
     """He initialisation: weights of variance `gain / fan_in`, biases zero."""
-    if layer.weight.is_meta:  # type: ignore[union-attr]
-        return layer
-    with torch.no_grad():
-        layer.weight.normal_(0, math.sqrt(gain / fan_in))  # type: ignore[operator]
-        if layer.bias is not None:
-            layer.bias.zero_()  # type: ignore[operator]
+    scatter(layer.weight, math.sqrt(gain / fan_in))  # type: ignore[arg-type]
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     if isinstance(layer, Centred):
         layer.center()
     return layer
+
+
+def scatter(weight: Tensor, spread: float) -> None:
+    """Give weights normal values of mean 0 and this standard deviation.
+
+    Weights without storage are left alone, here and by `center`: for those PyTorch loads its compiler, in seconds.
+    """
+    if not weight.is_meta:
+        nn.init.normal_(weight, std=spread)
 
 
 def center(network: nn.Module) -> None:
@@ -182,8 +189,7 @@ class JoinedConvolution(nn.Module):
             [(name, nn.Parameter(torch.empty(filters, n, *[kernel] * dims))) for name, n in sources.items()]
         )
         for weight in self.weight.values():
-            if not weight.is_meta:
-                nn.init.normal_(weight, 0, spread)
+            scatter(weight, spread)
         self.center()
 
     def center(self) -> None:

@@ -2,9 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from unet_playground.parts.layers import Place, convolution, depth_to_space
+from unet_playground.parts.layers import Place, convolution, depth_to_space, scatter
 from unet_playground.parts.up.interpolation import repeat
 from unet_playground.parts.up.slot import Up, ups
 from unet_playground.registry import Chinese, Paper
@@ -51,7 +51,7 @@ class Carafe(Up):
         self.compression = convolution(in_channels, inner, 1, place.dims)
         self.encoder = convolution(inner, 4 * SIDE**2, 3, place.dims)
         # The authors' start: almost equal weights, and enough difference for the compression to receive gradient.
-        nn.init.normal_(self.encoder.weight, std=0.001)  # type: ignore[arg-type]
+        scatter(self.encoder.weight, 0.001)  # type: ignore[arg-type]
 
     def enlarge(self, x: Tensor, tap: Tap) -> Tensor:
         # Channel 4 k + s of the encoder holds tap k (row-major in the neighbourhood) of sub-position s (row-major).

@@ -4,9 +4,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from unet_playground.parts.layers import Place, convolution, depth_to_space
+from unet_playground.parts.layers import Place, convolution, depth_to_space, scatter
 from unet_playground.parts.up.slot import SmallKernel, Up, ups
 from unet_playground.registry import Chinese, Paper
 from unet_playground.taps import Tap
@@ -53,7 +53,7 @@ class DySample(Up):
         super().__init__()
         self.groups = math.gcd(4, in_channels)
         self.predictor = convolution(in_channels, 2 * self.groups * 4, 1, place.dims)
-        nn.init.normal_(self.predictor.weight, std=0.001)  # type: ignore[arg-type]
+        scatter(self.predictor.weight, 0.001)  # type: ignore[arg-type]
         self.convolution = convolution(in_channels, out_channels, kernel, place.dims, centred=True)
 
     def enlarge(self, x: Tensor, tap: Tap) -> Tensor:
