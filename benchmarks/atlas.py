@@ -12,9 +12,8 @@ from scipy.special import ndtri
 
 from benchmarks.bank import BOUNDS
 from benchmarks.measure import Verdict
-from unet_playground.atlas import Row, agreement, classic_of, read_atlas
+from unet_playground.atlas import WEAK, Row, agreement, read_atlas, weak
 from unet_playground.claims.verdict import QUANTILE, TIMING
-from unet_playground.commands.atlas import WEAK
 from unet_playground.design import SLOT_IDS, Design
 from unet_playground.space import cover
 from unet_playground.tasks import tasks
@@ -53,11 +52,8 @@ def _hold(verdict: Verdict, task: str) -> None:
 
 def _weak(bank: tuple[Row, ...], solo: tuple[Row, ...], headline: str) -> float:
     """Designs far below the bank's classic whose own training does not show the same; NaN without the classic."""
-    classic = [row.value(headline) for row in bank if row.design == classic_of(row.design)]
-    if not classic:
-        return float("nan")
-    excused = {row.design for row in solo if row.value(headline) < classic[0] - WEAK}
-    return sum(row.value(headline) < classic[0] - WEAK and row.design not in excused for row in bank)
+    found = weak(bank, solo, headline)
+    return float("nan") if math.isnan(found.classic) else len(found.designs) - len(found.alone)
 
 
 def _timing(names: list[str]) -> float:

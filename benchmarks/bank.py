@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.measure import Verdict
-from unet_playground.commands.atlas import WEAK
+from unet_playground.atlas import WEAK
 from unet_playground.design import Design
 from unet_playground.errors import UnusableWeights
 from unet_playground.inference import load_model

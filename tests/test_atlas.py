@@ -20,6 +20,7 @@ from unet_playground.atlas import (
     main_effects,
     pareto,
     read_atlas,
+    weak,
     write_atlas,
 )
 from unet_playground.design import DEFAULTS, SLOT_IDS
@@ -275,6 +276,15 @@ def test_agreement_of_nothing_is_not_a_number():
     found = agreement([], [])
     assert (found.designs, found.pairs, found.seeded) == (0, 0, 0)
     assert math.isnan(found.ordered)
+
+
+def test_designs_far_below_the_classic_are_weak_and_training_alone_tells_whose_fault_it_is():
+    others = [Design(down="none"), Design(skip="none"), Design(up="bilinear")]
+    bank = [row(Design(), 0.9), *(row(one, dice) for one, dice in zip(others, (0.79, 0.7, 0.801), strict=True))]
+    found = weak(bank, [row(others[0], 0.78, "solo"), row(others[1], 0.85, "solo"), row(others[2], 0.1, "solo")])
+    assert (found.classic, found.designs, found.alone) == (0.9, tuple(others[:2]), {others[0]})
+    unknown = weak(bank[1:], [])
+    assert (math.isnan(unknown.classic), unknown.designs) == (True, ())
 
 
 def test_the_error_of_a_mean_is_the_textbooks():

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,7 @@ def test_a_score_that_the_task_does_not_have_is_refused(table: Atlas, capsys: Ca
         ("nuclei", "atlas --metric beauty", "Unknown metric"),
         ("nuclei", "solo --count 0", "--count and --steps are at least 1"),
         ("nuclei", "solo --steps 0", "--count and --steps are at least 1"),
+        ("nuclei", "solo --weak beauty", "Unknown metric"),
         ("nuclei", "solo --data /nowhere", "No folder with data sets"),
         ("brains", "solo", "Unknown task"),
     ],
@@ -153,6 +155,26 @@ def test_solo_trains_the_first_references(
     assert not list((checkpoints / "nuclei" / "solo-classic-seed1").glob("*.safetensors"))
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda *given: pytest.fail("trained again"))
     assert _run("solo", *flags) == 0
+
+
+def test_solo_trains_the_designs_that_the_bank_puts_far_below_the_classic(
+    checkpoints: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(datasets["nuclei"].make, "recipe", Recipe(size=1, side=16, warmup=1))
+    classic = Design(depth=1, width=2)
+    low, known, near = (classic.replace(skip=skip) for skip in ("none", "add", "dense"))
+    bank = (row(classic, 0.9), row(low, 0.5), row(known, 0.6), row(near, 0.85))
+    write_atlas("nuclei", Atlas((*bank, row(known, 0.6, "solo")), (), ()))
+    flags = ["--weak", "dice", "--steps", 1, "--data", write_scenes(tmp_path / "data")]
+    answer = _answer(capsys, "solo", *flags)
+    assert {one["design"] for one in answer["rows"]} == {low.to_link(), known.to_link()}
+    assert [path.name for path in (checkpoints / "nuclei" / "solo-skip-none").iterdir()] == ["card.json"]
+    trained = read_atlas("nuclei")  # without the rows of the bank, which is not there
+    write_atlas("nuclei", replace(trained, rows=(*bank, *trained.rows)))
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *given: pytest.fail("trained again"))
+    assert _run("solo", *flags) == 0
+    assert _run("atlas") == 0
+    assert "below the classic's dice of 0.9000: 2, 2 of them as weak when trained alone." in capsys.readouterr().out
 
 
 def test_a_failed_job_is_told_in_one_sentence(checkpoints: Path, tmp_path: Path, capsys: Capture):

@@ -4,14 +4,17 @@ from unet_playground.atlas.agreement import Agreement, agreement, error_of_diffe
 from unet_playground.atlas.effects import Effect, Interaction, interactions, main_effects
 from unet_playground.atlas.front import pareto
 from unet_playground.atlas.table import COSTS, Atlas, Row, atlas_path, classic_of, differences, read_atlas, write_atlas
+from unet_playground.atlas.weak import WEAK, Weak, weak
 
 __all__ = [
     "COSTS",
+    "WEAK",
     "Agreement",
     "Atlas",
     "Effect",
     "Interaction",
     "Row",
+    "Weak",
     "agreement",
     "atlas_path",
     "classic_of",
@@ -22,5 +25,6 @@ __all__ = [
     "main_effects",
     "pareto",
     "read_atlas",
+    "weak",
     "write_atlas",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unet_playground.atlas import (
+    WEAK,
     Agreement,
     Atlas,
     Effect,
@@ -21,6 +22,7 @@ from unet_playground.atlas import (
     main_effects,
     pareto,
     read_atlas,
+    weak,
 )
 from unet_playground.atlas.table import DIGITS
 from unet_playground.claims import CAVEAT, Claim, Judgement, designs_of_claims, judge
@@ -34,12 +36,8 @@ from unet_playground.training.datasets import data_root
 from unet_playground.training.measure import MeasureJob, bank_card, time_again
 from unet_playground.training.metrics import metrics
 from unet_playground.training.selection import atlas_designs, solo_designs
-from unet_playground.training.solo import solo_jobs
+from unet_playground.training.solo import solo_jobs, weak_jobs
 from unet_playground.training.sweep import Failure, sweep
-
-WEAK = 0.1
-"""How far below the classic no design of a bank may be, unless it is as weak when trained alone."""
-
 
 POOLED = "dice_pooled"
 """Dice over the pixels of all images together, which is no mean over images as the other scores are."""
@@ -48,7 +46,7 @@ POOLED = "dice_pooled"
 def atlas(given: argparse.Namespace) -> None:
     """Print what the measured designs of a task say: effects, interactions, the Pareto front; or measure them."""
     task = tasks[given.task].id
-    metric = given.metric if given.metric == POOLED else metrics[given.metric].id
+    metric = _metric(given.metric)
     if given.measure:
         _measure(given, task)
     if given.time:
@@ -83,12 +81,15 @@ def atlas(given: argparse.Namespace) -> None:
 
 
 def solo(given: argparse.Namespace) -> None:
-    """Train designs alone, one factor at a time around the classic; goes on where it stopped."""
+    """Train designs alone: one factor at a time around the classic, or weak ones; goes on where it stopped."""
     task = tasks[given.task].id
     if given.count < 1 or (given.steps is not None and given.steps < 1):
         raise PlaygroundError("--count and --steps are at least 1.", "--count 与 --steps 至少为 1。")
+    if given.weak:
+        jobs = weak_jobs(task, _metric(given.weak), given.steps, given.data)
+    else:
+        jobs = solo_jobs(task, given.count, given.steps, given.data)
     data_root(given.data)
-    jobs = solo_jobs(task, given.count, given.steps, given.data)
     with _bar("training") as progress:
         failures = sweep(jobs, given.workers, given.ray, given.gpus, progress)
     _raise(failures, len(jobs))
@@ -104,6 +105,11 @@ def claims(given: argparse.Namespace) -> None:
     judged = [(entry, made := entry.make(), judge(made, atlases)) for entry in catalogue.entries()]
     answer = {"claims": [_claim_as_json(*one) for one in judged]}
     tell(given, _plain(answer), "\n\n".join([*(_claim_in_words(*one) for one in judged), CAVEAT.en]))
+
+
+def _metric(name: str) -> str:
+    """The id of a metric, or `dice_pooled`."""
+    return name if name == POOLED else metrics[name].id
 
 
 def _known(rows: Sequence[Row]) -> list[str]:
@@ -196,7 +202,7 @@ def _words(
     lines += ["", "Pairs that do more or less together than apart (95% interval; designs):", *_pair_lines(pairs)]
     lines += ["", f"Pareto front of {metric} against {cost}:"]
     lines += [f"  {row.value(metric):.4f}  {row.value(cost):>14,.5g}  {_name(row.design)}" for row in front]
-    lines += ["", *_agreement_lines(agreed), *_weak_lines(bank, metric)]
+    lines += ["", *_agreement_lines(agreed), *_weak_lines(bank, table.of("solo"), metric)]
     return "\n".join(lines)
 
 
@@ -241,15 +247,15 @@ def _seed_line(agreed: Agreement) -> str:
     return f"Two seeds of {agreed.seeded} designs: mean gap {agreed.seed_gap:.4f}{told}."
 
 
-def _weak_lines(bank: Sequence[Row], metric: str) -> Iterator[str]:
+def _weak_lines(bank: Sequence[Row], solo: Sequence[Row], metric: str) -> Iterator[str]:
     if metric not in ("dice", POOLED):
         return
-    classic = [row.value(metric) for row in bank if row.design == classic_of(row.design)]
-    if not classic:
+    found = weak(bank, solo, metric)
+    if isnan(found.classic):
         yield "The classic has not been measured yet."
         return
-    weak = sum(row.value(metric) < classic[0] - WEAK for row in bank)
-    yield f"Designs more than {WEAK} below the classic's {metric} of {classic[0]:.4f}: {weak}."
+    told = f", {len(found.alone)} of them as weak when trained alone" if found.designs else ""
+    yield f"Designs more than {WEAK} below the classic's {metric} of {found.classic:.4f}: {len(found.designs)}{told}."
 
 
 def _claim_in_words(entry: Entry, claim: Claim, judged: Judgement) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from unet_playground.atlas import read_atlas
+from unet_playground.atlas import read_atlas, weak
 from unet_playground.atlas.table import DIGITS
 from unet_playground.design import Design
 from unet_playground.inference import best_device
@@ -128,4 +128,16 @@ def solo_jobs(
         SoloJob(task, design, seed, keeps=number < KEPT and seed == 0, steps=steps, data=data)
         for number, design in enumerate(solo_designs(base)[:count])
         for seed in range(2 if number < TWICE else 1)
+    ]
+
+
+def weak_jobs(task: str, metric: str, steps: int | None = None, data: str | None = None) -> Sequence[SoloJob]:
+    """Jobs for the designs that the bank scores far below its classic and that were never trained alone.
+
+    They tell whether the bank is to blame or the design. Only their cards stay.
+    """
+    table = read_atlas(task)
+    found = weak(table.of("shared"), table.of("solo"), metric).designs
+    return [
+        SoloJob(task, design, keeps=False, steps=steps, data=data) for design in found if not table.find(design, "solo")
     ]
