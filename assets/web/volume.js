@@ -15,7 +15,7 @@ const DIFFERENCE = [["agree", "#ffffff"], ["onlyA", "#7db1ff"], ["onlyB", "#e882
 
 const state = {
   volume: null, masks: {}, doubts: {}, layer: null, hidden: new Set(),
-  run: null, corrected: new Set(), view: "all", tool: "look", pen: 1, strokes: 0, plane: 0, opacity: 0.35, contour: 1,
+  run: null, corrected: new Set(), sent: new Set(), view: "all", tool: "look", pen: 1, strokes: 0, plane: 0, opacity: 0.35, contour: 1,
 };
 let viewer = null, library = null, image = null, shape = null;
 
@@ -92,8 +92,7 @@ async function started() {
   made.onDrawingChanged = (action) => {
     if (action !== "draw") return;
     state.strokes = Math.min(state.strokes + 1, UNDOS - 1);
-    state.corrected.add(state.layer);
-    refresh();
+    touch();
   };
   made.onMeasurementCompleted = ({ distance }) => { measured.textContent = `${words.distance}: ${distance.toFixed(1)} ${unit()}`; };
   const scene = made.drawScene.bind(made);
@@ -120,7 +119,7 @@ async function open(volume) {
     viewer.createEmptyDrawing();
     Object.assign(viewer.opts, { isOrientationTextVisible: volume.oriented, showMeasureUnits: volume.spaced });
     presets.replaceChildren(...volume.presets.map((one) => make("option", {}, one.title)), make("option", { hidden: true }, words.own));
-    Object.assign(state, { masks: {}, layer: null, strokes: 0, corrected: new Set() });
+    Object.assign(state, { masks: {}, layer: null, strokes: 0, corrected: new Set(), sent: new Set() });
     preset(0);
     look(state.view);
     root.dataset.state = "shown";
@@ -150,7 +149,7 @@ async function lay() {
     unsure[`doubt${name}`] = await unpacked(doubts[name]);
   }
   if (props.value.run !== run || root.dataset.state !== "shown") return;
-  Object.assign(state, { masks: data, doubts: unsure, strokes: 0, corrected: new Set() });
+  Object.assign(state, { masks: data, doubts: unsure, strokes: 0, corrected: new Set(), sent: new Set() });
   state.layer = Object.keys(data).includes(state.layer) ? state.layer : Object.keys(data)[0] ?? null;
   pens.replaceChildren(...props.value.labels.map((one, at) => make("option", { value: at + 1 }, one.title)));
   layer(state.layer);
@@ -267,7 +266,13 @@ function back() {
   if (!state.strokes) return;
   viewer.drawUndo();
   state.strokes -= 1;
+  touch();
+}
+
+// The mask that is shown differs from the one that was measured last.
+function touch() {
   state.corrected.add(state.layer);
+  state.sent.delete(state.layer);
   refresh();
 }
 
@@ -278,12 +283,24 @@ function forget() {
   measured.textContent = "";
 }
 
+const unsent = () => [...state.corrected].filter((design) => !state.sent.has(design));
+
+// Without a network it waits: Gradio would give the page up and load it anew.
 async function hand(design = state.layer) {
   const { volume, run } = state;
+  if (!navigator.onLine) await new Promise((back) => window.addEventListener("online", back, { once: true }));
+  if (volume !== state.volume) return;
   if (design === state.layer) state.masks[design] = viewer.drawBitmap.slice();
-  state.corrected.delete(design);
+  state.sent.add(design);
   refresh();
   trigger("input", { volume: volume.id, run, design, mask: await packed(state.masks[design]) });
+}
+
+// What was sent is measured, or was refused; what was drawn after it is in no number yet in either case.
+function settle(measured) {
+  if (measured) for (const design of state.sent) state.corrected.delete(design);
+  state.sent.clear();
+  refresh();
 }
 
 // Value, place and class under the pointer.
@@ -383,10 +400,10 @@ function refresh() {
   undo.hidden = send.hidden = !PENS.includes(state.tool) && !state.corrected.size;
   undo.disabled = !state.strokes;
   send.disabled = !state.corrected.has(state.layer);
-  const unsent = state.corrected.size > 0;
-  pending.textContent = unsent ? words.pending : "";
+  const waiting = state.corrected.size > 0;
+  pending.textContent = waiting ? words.pending : "";
   const held = ".files, .number, .controls > :not(.halt)";
-  for (const one of root.closest(".volume-room")?.querySelectorAll(held) ?? []) one.inert = unsent;
+  for (const one of root.closest(".volume-room")?.querySelectorAll(held) ?? []) one.inert = waiting;
   notes.textContent = volume?.notes ?? "";
   const names = Object.keys(state.masks), alone = names.length < 2;
   const offered = [
@@ -414,7 +431,7 @@ function update() {
     if (volume) open(volume);
   } else if (run !== state.run && root.dataset.state === "shown") {
     // What a hand has drawn meanwhile is not lost to a run that was begun before: it is handed over, and stays.
-    if (state.corrected.size) [...state.corrected].forEach((design) => hand(design));
+    if (unsent().length) unsent().forEach((design) => hand(design));
     else lay();
   }
 }
@@ -427,6 +444,9 @@ new ResizeObserver(() => { if (viewer) { arrange(); viewer.drawScene(); } }).obs
 canvas.addEventListener("pointerleave", () => { pointed.textContent = ""; });
 stage.addEventListener("keydown", press, true);
 stage.addEventListener("keyup", (event) => event.stopPropagation(), true);
+document.addEventListener("measured", () => settle(true));
+document.addEventListener("unmeasured", () => settle(false));
+window.addEventListener("beforeunload", (event) => { if (state.corrected.size) event.preventDefault(); });
 watch("value", update);
 refresh();
 update();

@@ -76,7 +76,8 @@ def room(drawing: Browser, local: str, look: dict[str, Any]) -> Iterator[Page]:
     """The page with the open room; afterwards nothing was wrong in it, left this machine or stayed in the browser."""
     page = drawing.new_page(**{name: value for name, value in look.items() if name != "path"})
     faults: list[str] = []
-    page.on("console", lambda one: faults.append(one.text) if one.type == "error" else None)
+    offline = "ERR_INTERNET_DISCONNECTED"  # which a test may want
+    page.on("console", lambda one: faults.append(one.text) if one.type == "error" and offline not in one.text else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda one: None if is_own(one.url) else faults.append(one.url))
     page.goto(local + look["path"])
@@ -239,7 +240,11 @@ def test_a_volume_is_segmented_looked_at_corrected_measured_and_taken_home(room:
     expect(room.locator(".volume .pending")).to_be_visible()
     expect(room.locator("#room-volume .files")).to_have_attribute("inert", "")  # they would lack the correction
     tool(room, "look").click()
+    room.context.set_offline(True)
     room.locator(".volume .send").click()  # there, whichever tool is chosen
+    expect(room.locator(".away")).to_be_visible()
+    expect(room.locator(".volume .pending")).to_be_visible()  # it waits
+    room.context.set_offline(False)
     expect(room.locator("#room-volume .reading")).to_contain_text("corrected by hand")
     expect(room.locator(".volume .pending")).to_be_hidden()
     for button in ("#room-volume button.primary", "#room-volume .controls button >> nth=1"):

@@ -38,6 +38,8 @@ PAUSE = 0.3
 """Seconds between two words on how far it is."""
 READING = {"concurrency_id": "reading", "concurrency_limit": 1}
 LANE = {"concurrency_id": "volume", "concurrency_limit": 1}
+SETTLED = "() => {{ document.dispatchEvent(new Event('{}')); }}"
+"""Tells the browser what became of a correction."""
 
 
 @rooms.register("volume", title="Volume", zh=Chinese("体数据", "三个平面中的体数据：分割、手动修正、测量与导出。"))
@@ -88,7 +90,9 @@ class VolumeRoom(Room):
         self.start.click(self._segment, [self.desk, page.bench, self.network, self.views], shown, **reading)
         self.halt.click(self._stop, self.desk, self.halt, **quick)
         # Every correction is heard: of two in a row Gradio would ask again with what the first one sent.
-        self.view.input(self._correct, self.desk, shown, **{**lane, "trigger_mode": "multiple"})
+        corrected = self.view.input(self._correct, self.desk, shown, **{**lane, "trigger_mode": "multiple"})
+        corrected.success(None, None, None, js=SETTLED.format("measured"), show_progress="hidden")
+        corrected.failure(None, None, None, js=SETTLED.format("unmeasured"), show_progress="hidden")
         report = partial(page_of, language=self.language)
         makers = {"nifti": mask_file, "pngs": slices, "csv": numbers, "report": report}
         for id, download in self.made.items():
