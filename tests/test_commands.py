@@ -1,5 +1,7 @@
 """The command line does what it promises and says in one sentence what it cannot do."""
 
+import errno
+import io
 import json
 import re
 from pathlib import Path
@@ -12,8 +14,10 @@ from PIL import Image
 from tests.training.scenes import scene, write_cubes, write_scenes
 from unet_playground import Design, catalogues
 from unet_playground.__main__ import main
+from unet_playground.commands.shared import write
 from unet_playground.cost import cost
 from unet_playground.design import SLOT_IDS
+from unet_playground.errors import PlaygroundError
 from unet_playground.limits import listed
 
 SMALL = ["--depth", "1", "--width", "2"]
@@ -122,6 +126,47 @@ def test_segment_writes_labels_of_the_size_of_the_image(
     assert answer["pixels"] == {"background": 0, "nucleus": 24 * 28}
 
 
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kept = tmp_path / "keep.zip"
+    kept.write_bytes(b"good")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(PlaygroundError, match=r"keep.zip could not be written .*; choose another --to"):
+        write(kept, b"new", "--to")
+    assert kept.read_bytes() == b"good" and [*tmp_path.iterdir()] == [kept]
+
+
+def test_nothing_that_is_read_or_written_is_written_over(capsys: Capture, image: Path, tmp_path: Path):
+    content, series = image.read_bytes(), tmp_path / "series"
+    series.mkdir()
+    for name in ("scan.nii.gz", "1.dcm"):
+        (series / name).write_bytes(b"patient")
+    task, same = ["--task", "nuclei"], image.parent / ".." / image.parent.name / image.name
+    refusals = {
+        "--out scan.png is a file that is read": ["segment", image, *task, "--out", same],
+        "--out scan.nii.gz is": ["segment", series / "scan.nii.gz", *task, "--out", series / "scan.nii.gz"],
+        "--out 1.dcm is": ["segment", series, *task, "--out", series / "1.dcm"],
+        "--out and --probability are both m.png": [
+            *("segment", image, *task, "--out", tmp_path / "m.png", "--probability", tmp_path / "m.png")
+        ],
+        "--out and --measurements are both m.nii": [
+            *("segment", series, *task, "--out", tmp_path / "m.nii", "--measurements", tmp_path / "m.nii")
+        ],
+        "--out saliency.png is a file that is read": [
+            *("explain", image.rename(image.with_name("saliency.png")), *task, "--method", "saliency"),
+            *("--out", image.parent),
+        ],
+    }
+    for reason, words in refusals.items():
+        image.with_name("saliency.png").write_bytes(content)
+        image.write_bytes(content)
+        assert reason in _refusal(capsys, *words)
+    assert image.read_bytes() == content and (series / "1.dcm").read_bytes() == b"patient"
+
+
 def test_segment_says_when_weights_are_untrained(capsys: Capture, image: Path, tmp_path: Path, checkpoints: Path):
     answer = _answer(capsys, "segment", image, "--task", "nuclei", "--out", tmp_path / "m.png", *SMALL)
     assert answer["weights"] == "untrained"
@@ -158,6 +203,22 @@ def test_explain_writes_picture_numbers_and_text(
     arrays = [np.load(path) for path in out.glob("*.npy")]
     assert arrays
     assert all(array.dtype == np.float32 for array in arrays)
+
+
+def test_explain_tells_what_was_looked_at(capsys: Capture, tmp_path: Path, checkpoints: Path):
+    Image.fromarray(scene(0)[0].astype(np.int32) * 1000).save(tmp_path / "wide.tif")
+    words = ["explain", tmp_path / "wide.tif", "--task", "nuclei", *SMALL, "--method", "saliency", "--out", tmp_path]
+    notes = " ".join(_answer(capsys, *words)["notes"])
+    assert "Values were scaled" in notes and "No weights were trained for this design" in notes
+    assert main([*map(str, words)]) == 0
+    assert capsys.readouterr().out.strip().endswith(notes)
+
+
+def test_signs_that_an_encoding_lacks_are_written_as_numbers(monkeypatch: pytest.MonkeyPatch):
+    narrow = io.TextIOWrapper(io.BytesIO(), "cp1252", write_through=True)
+    monkeypatch.setattr("sys.stdout", narrow)
+    assert main(["options", "--json"]) == 0
+    assert json.loads(narrow.buffer.getvalue().decode("cp1252"))["task"][0]["title_zh"]  # type: ignore[attr-defined]
 
 
 def test_evaluate_scores_a_known_case(capsys: Capture, tmp_path: Path, all_nucleus: Design):
@@ -207,9 +268,14 @@ REFUSED = [
     (["segment", "{image}", "--task", "nuclei", "--out", "{tmp}/secret-folder/attic.png"], "could not be written"),
     (["segment", "{image}", "--task", "nuclei", "--out", "{tmp}/secret-folder/m.jpg"], "its name ends with .png"),
     (["segment", "{image}", *SEGMENT, "--measurements", "{tmp}/m.csv"], "belongs to the mask of a volume"),
+    (["segment", "{image}", *SEGMENT, "--volume", "0"], "--volume belongs to the mask of a volume"),
     (["segment", "{image}", *SEGMENT[:-1], "{tmp}/m.nii", "--probability", "{tmp}/p.npy"], "to the mask of an image"),
     (["segment", "{image}", "--task", "nuclei", "--out", "{image}/m.png"], "could not be written"),
-    (["segment", "{image}", *SEGMENT, "--dims", "3"], "dims"),
+    (["segment", "{image}", *SEGMENT, "--dims", "3"], "dims=3 does not fit this task"),
+    (
+        ["segment", "{image}", "--task", "hippocampus", "--dims", "3", "--out", "{tmp}/m.png"],
+        "takes whole volumes, and this is an image: choose dims=2, or",
+    ),
     (["segment", "{image}"], "--task"),
     (["segment", "{image}", *SEGMENT, "--skip", "teleport"], "Unknown skip"),
     (["cost", "--design", "colour=red"], "Unknown key"),
@@ -233,6 +299,14 @@ REFUSED = [
         "ends before it begins",
     ),
     (["explain", "{image}", *SEGMENT, "--method", "attention", "--region", "0", "0", "99", "9"], "outside the image"),
+    (["explain", "{image}", *SEGMENT, "--method", "attention", "--whole"], "name the pixel with --point"),
+    (
+        [
+            *("explain", "{image}", *SEGMENT, "--method", "attention", "--point", "3", "3"),
+            *("--region", "0", "0", "2", "9"),
+        ],
+        "--region and --point were both given",
+    ),
     (["explain", "{image}", *SEGMENT, "--method", "deep-lift", "--attention", "se"], "DeepLIFT has no rule"),
     (["explain", "{image}", *SEGMENT, "--method", "surgery(treatment=swap)"], "second image"),
     (["explain", "{image}", *SEGMENT, "--method", "disagreement"], "no trained bank"),

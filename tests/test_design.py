@@ -136,6 +136,15 @@ def test_a_link_names_what_it_changes_and_leaves_the_rest():
     assert Design.from_link("") == Design()
 
 
+def test_of_the_address_of_the_page_only_the_design_is_read():
+    page = "http://127.0.0.1:7860/zh?task=nuclei&example=a&weights=solo&lesson=1.2&room=atlas&view=x&b=skip%3Dadd"
+    assert Design.from_link(f"{page}&__theme=dark&down=none") == Design(down="none")
+    assert Design.read_link(f"{page}&down=none") == (Design(down="none"), ())
+    for link in (f"{page}&skp=add", "task=nuclei&down=none"):
+        with pytest.raises(UnknownChoice, match="Unknown key"):
+            Design.from_link(link)
+
+
 @pytest.mark.parametrize("link", ["skp=add", "skip=ad", "depth=four", "depth=2.5", "width=", "hello", "dims=9"])
 def test_a_link_with_a_mistake_is_refused(link: str):
     with pytest.raises(PlaygroundError):

@@ -9,7 +9,7 @@ import torch
 from unet_playground import Design, load_model
 from unet_playground.errors import IllegalDesign
 from unet_playground.images import Picture
-from unet_playground.inference import prepare
+from unet_playground.inference import prepare, segment
 from unet_playground.tasks import tasks
 from unet_playground.tasks.vessels import HALF, against_neighbourhood
 from unet_playground.weights import checkpoint_root, read_card
@@ -47,7 +47,7 @@ def test_networks_for_volumes_are_there_for_some_tasks_and_take_no_picture(task:
             load_model(task, design)
         return
     model = load_model(task, design)
-    with pytest.raises(IllegalDesign, match="dims=3 does not fit"):
+    with pytest.raises(IllegalDesign, match="dims=3"):
         prepare(Picture.from_array(PICTURES["gray bytes"]), model)
     volume = made().prepare_volume(np.arange(60, dtype=np.float32).reshape(3, 4, 5) - 20)
     assert (volume.shape, volume.dtype) == ((made.channels, 3, 4, 5), torch.float32)
@@ -108,8 +108,18 @@ def test_a_ct_slice_in_hounsfield_units_is_seen_through_the_window_of_training()
     values = np.array([[-1000.0, 0, 51, 255, 3000]], np.float32)
     shown = Picture(np.zeros((1, 5), np.uint8), 16, units="HU", values=values)
     np.testing.assert_allclose(prepare(shown, model).cpu().numpy(), [[[[0, 0, 0.2, 1, 1]]]], atol=1e-6)
-    unknown = Picture(np.full((1, 5), 255, np.uint8), 16, values=values)
-    np.testing.assert_array_equal(prepare(unknown, model).cpu().numpy(), np.ones((1, 1, 1, 5)))
+    assert ["0 to 255 HU" in note.en for note in segment(shown, model).notes] == [True, False]  # the other: untrained
+
+
+def test_a_slice_of_unknown_units_is_taken_for_ct_where_it_reaches_down_to_air():
+    model = load_model("liver", Design(depth=1, width=2))
+    values = np.array([[-1000.0, 0, 51, 255, 3000]], np.float32)
+    air = Picture(np.full((1, 5), 255, np.uint8), 16, values=values)
+    np.testing.assert_allclose(prepare(air, model).cpu().numpy(), [[[[0, 0, 0.2, 1, 1]]]], atol=1e-6)
+    assert any("does not say that its values are HU" in note.en for note in segment(air, model).notes)
+    other = Picture(np.full((1, 5), 255, np.uint8), 16, values=values + 1000)
+    np.testing.assert_array_equal(prepare(other, model).cpu().numpy(), np.ones((1, 1, 1, 5)))
+    assert not any("HU" in note.en for note in segment(other, model).notes)
 
 
 @pytest.mark.parametrize("task", [entry.id for entry in tasks.entries() if entry.make.scan])

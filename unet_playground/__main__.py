@@ -4,6 +4,7 @@ It exits with 0 when done and with 2 and one sentence on stderr when the input i
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -32,6 +33,9 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; what the caller can put right ends with 2 and one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal or file has all signs of our texts
     given = build_parser().parse_args(arguments)
     try:
         given.run(given)
@@ -75,6 +79,7 @@ def build_parser() -> Parser:
     export = _command(subparsers, exporting.export)
     _add_model(export)
     export.add_argument("--to", "--out", required=True, metavar="FILE", help="name ending with .zip, .onnx or .json")
+    export.add_argument("--format", choices=exporting.FORMATS, help="what to write, whatever the name ends with")
 
     _add_explain(_command(subparsers, looking.explain))
     _add_training(subparsers)
@@ -92,7 +97,9 @@ def _add_segment(segment: Parser) -> None:
     )
     segment.add_argument("--probability", help="of an image: .npy of float32 (classes, h, w)")
     segment.add_argument("--measurements", help="of a volume: CSV of volumes, diameters and values")
-    segment.add_argument("--volume", type=int, default=0, help="which volume of a NIfTI file with several, from 0")
+    segment.add_argument(
+        "--volume", type=int, help="of a NIfTI file with several volumes: which one, from 0 (default: the first)"
+    )
 
 
 def _add_explain(explain: Parser) -> None:

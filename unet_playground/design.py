@@ -26,6 +26,8 @@ EMPTY = "none"
 NUMBERS = {"depth": (1, 6), "width": (1, 64), "dims": (2, 3)}
 WIDEST = 1024
 _QUOTED = 40
+_PAGE = ("task", "example", "weights", "lesson", "room", "b", "view")
+"""What the page's address names beside the design."""
 
 
 @dataclass(frozen=True)
@@ -125,15 +127,17 @@ class Design:
 
     @classmethod
     def from_link(cls, text: str) -> "Design":
-        """The design that a URL query names; what it leaves out is the classic's, an unknown key is refused."""
-        query = text.strip().rpartition("?")[2]
-        return cls(**_typed(dict(parse_qsl(query, keep_blank_values=True))))
+        """The design that a URL query names; what it leaves out is the classic's, an unknown key is refused.
+
+        Of a whole address of the page, what it names beside the design is skipped.
+        """
+        return cls(**_typed(_named(text)))
 
     @classmethod
     def read_link(cls, text: str) -> "tuple[Design, tuple[Text, ...]]":
         """Like `from_link`, but what cannot be understood is left out and reported instead of refused."""
         accepted: dict[str, Any] = {}
-        waiting = dict(parse_qsl(text.strip().rpartition("?")[2], keep_blank_values=True))
+        waiting: dict[str, Any] = {**_named(text)}
         while True:
             failed: dict[str, PlaygroundError] = {}
             for key, value in waiting.items():
@@ -247,6 +251,13 @@ def _not_in_volumes(slot: str, id: str) -> IllegalDesign:
         f"{slot}={id} is defined for images (dims=2) only, not for volumes (dims=3): choose another {slot}, or dims=2.",
         f"{slot}={id} 只适用于图像（dims=2），不适用于体数据（dims=3）：请更换 {slot}，或用 dims=2。",
     )
+
+
+def _named(text: str) -> dict[str, str]:
+    """What a query says of a design; a whole address has keys of the page besides, and Gradio's own begin with `__`."""
+    _, address, query = text.strip().rpartition("?")
+    pairs = dict(parse_qsl(query, keep_blank_values=True))
+    return {key: value for key, value in pairs.items() if not (address and (key in _PAGE or key.startswith("__")))}
 
 
 def _typed(values: dict[str, Any]) -> dict[str, Any]:

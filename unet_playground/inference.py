@@ -19,7 +19,7 @@ from unet_playground.images import Picture
 from unet_playground.lane import lane
 from unet_playground.limits import Limits, figure
 from unet_playground.model import LAYOUTS, UNet
-from unet_playground.tasks import Task, tasks
+from unet_playground.tasks import Scan, Task, in_hounsfield, tasks
 from unet_playground.weights import load
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -35,6 +35,13 @@ _SMALLER = Text(
 _UNTRAINED = Text(
     "No weights were trained for this design: they are random, and so is the mask.",
     "该设计没有训练好的权重：权重是随机的，掩膜也是。",
+)
+_WINDOW = Text(
+    "The network sees values from {low:g} to {high:g} HU, through whatever window the file is shown.",
+    "网络看到的是 {low:g} 至 {high:g} HU 的数值，与文件的显示窗无关。",
+)
+UNITLESS = Text(
+    "The file does not say that its values are {units}; they are taken so.", "文件未说明数值为 {units}；按此处理。"
 )
 _ON_CPU = Text("The memory of the GPU did not suffice; this was computed on the CPU.", "显存不足；已改用 CPU 计算。")
 
@@ -94,19 +101,31 @@ def load_model(task: str, design: Design, weights: str = "auto", device: torch.d
 def prepare(picture: Picture, model: UNet) -> Tensor:
     """The model's input (1, channels, h, w) for a picture, on the model's device, channels last.
 
-    A CT slice that has its Hounsfield units is seen through the window of the task's training slices, whichever its
-    file shows it through.
+    A CT slice is seen through the window of the task's training slices, whichever its file shows it through.
 
     Raises:
         IllegalDesign: The model takes volumes.
     """
     task = task_of(model)
     task.check_dims(model.design, picture=True)
-    scan = task.scan
-    if scan and scan.window and picture.values is not None and picture.units == scan.units:
-        picture = Picture.from_array(scan.seen(picture.values))
+    if (scan := task.scan) and _windowed(picture, scan):
+        picture = Picture.from_array(scan.seen(picture.values))  # type: ignore[arg-type]
     image = task.prepare(picture)[None]
     return image.to(_device(model), memory_format=torch.channels_last)
+
+
+def _windowed(picture: Picture, scan: Scan) -> bool:
+    """Whether a picture has the values that a task's window is for."""
+    return scan.window is not None and picture.values is not None and in_hounsfield(picture.units, picture.values)
+
+
+def remarks(picture: Picture, model: UNet) -> tuple[Text, ...]:
+    """What a reader of any result has to know of how the network saw a picture, and of its weights."""
+    scan, notes = task_of(model).scan, ()
+    if scan and scan.window and _windowed(picture, scan):
+        notes = (_WINDOW.format(low=scan.window[0], high=scan.window[1]),)
+        notes += () if picture.units else (UNITLESS.format(units=scan.units or ""),)
+    return notes + ((_UNTRAINED,) if model.origin is not None and model.origin.weights == "untrained" else ())
 
 
 def segment(picture: Picture, model: UNet, between: Callable[[], None] = lambda: None) -> Segmentation:
@@ -134,23 +153,19 @@ def segment(picture: Picture, model: UNet, between: Callable[[], None] = lambda:
     per_pixel = _bytes_per_pixel(model.design)
     whole = height * width <= min(LARGEST_WHOLE, Limits.from_environment().activation_bytes / per_pixel)
     first = max(height, width) if whole else side
+    told = remarks(picture, model)
     with torch.inference_mode():
         image = prepare(picture, model)
         for number, tile in enumerate((first, *(each for each in TILES if each < first))):
             try:
                 result = _by_tiles(image, model, tile, between)
-                return replace(result, notes=((_SMALLER,) if number else ()) + _about(model))
+                return replace(result, notes=(*((_SMALLER,) if number else ()), *told))
             except torch.OutOfMemoryError:
                 pass
             # Out here the error, and with it all that was computed so far, is gone.
             torch.cuda.empty_cache()
         aside = copy.deepcopy(model).cpu()
-        return replace(_by_tiles(image.cpu(), aside, side, between), notes=(_ON_CPU, *_about(model)))
-
-
-def _about(model: UNet) -> tuple[Text, ...]:
-    """What a reader of the mask has to know of the weights."""
-    return (_UNTRAINED,) if model.origin is not None and model.origin.weights == "untrained" else ()
+        return replace(_by_tiles(image.cpu(), aside, side, between), notes=(_ON_CPU, *told))
 
 
 def pictures_a_pass(design: Design, height: int, width: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from unet_playground.errors import PlaygroundError, refusal
+from unet_playground.errors import PlaygroundError, Text, refusal
 
 PROFILE = "UNET_PLAYGROUND_PROFILE"
 _MILLION = 1_000_000
@@ -111,8 +111,8 @@ class Limits:
         if size > self.file_bytes:
             given, allowed = f"{figure(size)} MB", f"{figure(self.file_bytes)} MB"
             raise refusal(
-                f"This file is {given}; the limit is {allowed}. Make it smaller and try again.",
-                f"该文件为 {given}；上限为 {allowed}。请缩小后重试。",
+                f"This file is {given}; the limit is {allowed}. Make it smaller{_more().en}.",
+                f"该文件为 {given}；上限为 {allowed}。请缩小{_more().zh}。",
             )
 
     def check_files(self, count: int, size: int) -> None:
@@ -129,8 +129,8 @@ class Limits:
         if size > self.file_bytes:
             given, allowed = f"{figure(size)} MB", f"{figure(self.file_bytes)} MB"
             raise refusal(
-                f"These {count} files are {given} together; the limit is {allowed}. Choose fewer and try again.",
-                f"这 {count} 个文件共 {given}；上限为 {allowed}。请减少文件后重试。",
+                f"The first {count} files are {given} together; the limit is {allowed}. Choose fewer{_more().en}.",
+                f"前 {count} 个文件共 {given}；上限为 {allowed}。请减少文件{_more().zh}。",
             )
 
     def check_frames(self, kind: str, count: int) -> None:
@@ -157,6 +157,14 @@ def figure(value: float) -> str:
     """In millions, as short as a reader needs it."""
     millions = value / _MILLION
     return f"{millions:.0f}" if millions >= 100 else f"{millions:.1f}".removesuffix(".0")
+
+
+def _more() -> Text:
+    """What else than a smaller file helps: who segments a whole series has a machine of his own."""
+    if os.environ.get(PROFILE) == "local":
+        return Text(" and try again", "后重试")
+    own = f"{PROFILE}=local"
+    return Text(f", or set {own} on a machine of your own, and try again", f"，或在自己的机器上设置 {own}，然后重试")
 
 
 def _value(limit: "Field[int]", profile: str) -> int:

@@ -13,6 +13,7 @@ from unet_playground import Design, PlaygroundError, UNet
 from unet_playground.analysis import Target, effective_field
 from unet_playground.analysis.fresh import fresh
 from unet_playground.analysis.watch import Watch
+from unet_playground.model import Origin
 from unet_playground.parts import skips
 from unet_playground.space import draw
 from unet_playground.taps import IGNORE, Freeze, Tap
@@ -218,6 +219,9 @@ def test_fresh_weights_are_those_of_the_same_design_before_training():
     assert not result.trained
     assert "fresh weights" in result.facts.en
     assert "训练前" in result.facts.zh
+    assert "fresh weights" in effective_field(model, image, POINT).facts.en
+    model.origin = Origin("nuclei", "solo", "")
+    assert "trained weights" in effective_field(model, image, POINT).facts.en
 
 
 def test_it_is_shown_after_the_first_input_and_asked_between_pieces():

@@ -34,6 +34,15 @@ def test_the_command_writes_onnx(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert (tmp_path / "design.onnx").stat().st_size > 1000
 
 
+def test_the_command_writes_what_its_format_says(capsys: pytest.CaptureFixture[str], tmp_path: Path, checkpoints: Path):
+    words = ["--design", BASE.to_link(), "--format"]
+    answer = _run(capsys, *words, "json", "--out", tmp_path / "design.zip")
+    assert answer["files"] == ["design.zip"] == [answer["file"]]
+    assert Design.from_json(json.loads((tmp_path / "design.zip").read_text("utf-8"))) == BASE
+    _run(capsys, *words, "pytorch", "--out", tmp_path / "design")
+    assert (tmp_path / "design").read_bytes().startswith(b"PK")
+
+
 def test_the_command_refuses_other_endings(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     assert main(["export", "--task", "nuclei", "--to", str(tmp_path / "design.exe")]) == 2
     printed = capsys.readouterr()

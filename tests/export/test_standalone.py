@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from tests.export.networks import BASE, DESIGNS, MIXED, unpacked, varied
@@ -32,6 +33,7 @@ import importlib.util, json, sys
 from pathlib import Path
 sys.modules["unet_playground"] = sys.modules["numpy"] = None  # importing them fails
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 torch.set_num_threads(1)
 answers = {}
@@ -91,16 +93,21 @@ def _module(path: Path, name: str) -> ModuleType:
     return module
 
 
+def _check_style(path: Path) -> None:
+    """A file, or all in a folder, are linted and formatted."""
+    ruff = [Path(sys.executable).with_name("ruff")]
+    for words in (["check", "--isolated"], ["format", "--isolated", "--check", "--line-length", "120"]):
+        run = subprocess.run([*ruff, *words, path], capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stdout[-2000:]
+
+
 @pytest.mark.parametrize("number", range(len(DESIGNS)), ids=[design.to_link() for design in DESIGNS])
 def test_a_file_alone_gives_the_same_logits(number: int, answers: dict[str, list[Any]]):
     assert answers[f"design_{number}"] == ["A U-Net in plain PyTorch.", [True] * len(SIDES)]
 
 
 def test_files_are_linted_and_formatted(exported: Path):
-    ruff = [Path(sys.executable).with_name("ruff")]
-    for words in (["check", "--isolated"], ["format", "--isolated", "--check", "--line-length", "120"]):
-        run = subprocess.run([*ruff, *words, exported], capture_output=True, text=True, check=False)
-        assert run.returncode == 0, run.stdout[-2000:]
+    _check_style(exported)
 
 
 def test_files_hold_no_machinery(exported: Path):
@@ -129,9 +136,28 @@ def test_prepare_is_that_of_the_task(task: str, tmp_path: Path, checkpoints: Pat
     folder = unpacked(standalone(load(task, BASE)), tmp_path / "out")
     module = _module(folder / "model.py", f"prepared_{task}")
     rng = np.random.default_rng(0)
-    for array in (rng.integers(0, 256, (90, 101, 3), np.uint8), rng.random((7, 95), np.float32)):
+    wide = rng.integers(0, 65536, (9, 12), np.uint16)
+    for array in (rng.integers(0, 256, (90, 101, 3), np.uint8), rng.random((7, 95), np.float32), wide):
         assert torch.equal(module.prepare(array), tasks[task].make().prepare(Picture.from_array(array)))
+    for other in (np.zeros((9, 9, 4), np.uint8), np.zeros(9, np.uint8), np.zeros((9, 9), np.int32)):
+        with pytest.raises(ValueError, match=r"An image is \(h, w\) gray .* this is \(9,"):
+            module.prepare(other)
     assert len(module.CLASSES) == len(tasks[task].make.labels)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "P", "1"])
+def test_the_lines_of_use_read_any_image(mode: str, tmp_path: Path, checkpoints: Path):
+    folder = unpacked(standalone(load("nuclei", BASE)), tmp_path / "out")
+    _check_style(folder / "model.py")
+    code = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text("utf-8"), re.DOTALL)
+    assert code is not None
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was held upright
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    Image.new(mode, (12, 9)).save(folder / "image.png", kind, exif=turned)
+    end = "print(tuple(mask.shape))"
+    run = subprocess.run([sys.executable, "-c", code[1] + end], cwd=folder, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "(1, 12, 9)"
 
 
 def test_a_network_for_volumes_comes_without_the_preparation_of_pictures(tmp_path: Path, checkpoints: Path):

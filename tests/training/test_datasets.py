@@ -201,6 +201,38 @@ def test_a_volume_becomes_slices_that_look_as_radiologists_look(flip: bool, tmp_
     assert found.image[0, 5, 0] == 1
 
 
+def _with_label_at(folder: Path, affine: np.ndarray | None) -> Sample:
+    """A volume as scanners of LPS order store it, and a label with another affine, or with none."""
+    values, own = np.zeros((6, 7, 8), np.float32), np.array([-0.7, -0.7, 3.0, 1])
+    for name, array, at in (("v", values, np.diag(own)), ("v_seg", values.astype(np.uint8), affine)):
+        nibabel.save(nibabel.Nifti1Image(array, at), folder / f"{name}.nii.gz")
+    return Sample(folder / "v.nii.gz", folder / "v_seg.nii.gz")
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("affine", [np.eye(4), None, np.diag([-0.7, -0.7, 3.1, 1]), np.diag([0.7, 0.7, 3, 1])], ids=str)
+def test_a_label_that_lies_elsewhere_than_its_image_is_refused(affine: np.ndarray | None, dims: int, tmp_path: Path):
+    with pytest.raises(
+        MissingData, match=r"^v_seg\.nii\.gz lies elsewhere .* save the label with the image's own"
+    ) as told:
+        read(_with_label_at(tmp_path, affine), tasks["hippocampus"].make(), dims=dims)
+    assert str(tmp_path) not in str(told.value)
+
+
+def test_a_label_may_be_turned_and_a_little_off(tmp_path: Path):
+    turned = np.array([[0.702, 0, 0, -3.4], [0, -0.7, 0, 0.6], [0, 0, 3.02, -2.9], [0, 0, 0, 1]])
+    assert len(read(_with_label_at(tmp_path, turned), tasks["hippocampus"].make())) == 7
+
+
+@pytest.mark.parametrize("broken", ["v.nii.gz", "v_seg.nii.gz"])
+def test_a_damaged_file_is_named(broken: str, tmp_path: Path):
+    sample = _with_label_at(tmp_path, np.diag([-0.7, -0.7, 3, 1]))
+    (tmp_path / broken).write_bytes(b"no volume")
+    with pytest.raises(UnreadableImage, match=f"^{broken}: This file is no whole NIfTI") as told:
+        read(sample, tasks["hippocampus"].make())
+    assert told.value.text.zh.startswith(f"{broken}：")
+
+
 def test_a_volume_that_is_taken_whole_is_its_slices_on_top_of_each_other(tmp_path: Path):
     values, labels = (np.zeros((6, 7, 8), kind) for kind in (np.float32, np.uint8))
     values[5, 1, 2], labels[5, 1, 2] = 1000, 2

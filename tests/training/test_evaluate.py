@@ -8,9 +8,10 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from unet_playground import Design, load_model
-from unet_playground.errors import MissingData, UnknownChoice
+from unet_playground.errors import MissingData, UnknownChoice, UnreadableImage
 from unet_playground.images.volumes import open_volume
 from unet_playground.training.datasets import Example, Sample
 from unet_playground.training.evaluate import Case, Evaluation, compare, evaluate, segmented
@@ -170,3 +171,38 @@ def test_the_mask_that_is_scored_is_the_one_that_is_written(task: str, dims: int
     (case,) = segmented([Sample(image, label)], model)
     np.testing.assert_array_equal(case.predicted, case.truth.labels)
     assert compare([case], model.classes).values["dice"] == (1.0,)
+
+
+def _volumes(folder: Path, affine: np.ndarray | None) -> Sample:
+    """A volume that grows to the left and back, and a label with another affine, or with none."""
+    values = np.random.default_rng(0).normal(100, 150, (10, 9, 8)).astype(np.float32)
+    image, label = folder / "scan.nii.gz", folder / "truth.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(values, np.diag([-1.0, -1.0, 2.0, 1.0])), image)
+    nibabel.save(nibabel.Nifti1Image((values > 100).astype(np.uint8), affine), label)
+    return Sample(image, label)
+
+
+@pytest.mark.parametrize("affine", [np.eye(4), None, np.diag([-1.0, -1.0, 2.1, 1.0])], ids=str)
+def test_a_label_that_lies_elsewhere_than_its_image_is_not_scored(
+    affine: np.ndarray | None, checkpoints: Path, tmp_path: Path
+):
+    model = load_model("hippocampus", Design(depth=1, width=2))
+    with pytest.raises(
+        MissingData, match=r"^truth\.nii\.gz lies elsewhere .* save the label with the image's own affine"
+    ):
+        list(segmented([_volumes(tmp_path, affine)], model))
+
+
+@pytest.mark.parametrize("broken", ["image", "label"])
+@pytest.mark.parametrize("task", ["nuclei", "hippocampus"])
+def test_a_damaged_file_is_named(task: str, broken: str, checkpoints: Path, tmp_path: Path):
+    sample = _volumes(tmp_path, np.diag([-1.0, -1.0, 2.0, 1.0]))
+    if task == "nuclei":
+        sample = Sample(tmp_path / "scan.png", tmp_path / "truth.png")
+        for path in (sample.image, sample.label):
+            Image.fromarray(np.zeros((9, 8), np.uint8)).save(path)
+    path: Path = getattr(sample, broken)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(UnreadableImage, match=f"^{path.name}: ") as told:
+        list(segmented([sample], load_model(task, Design(depth=1, width=2))))
+    assert told.value.text.zh.startswith(f"{path.name}：")

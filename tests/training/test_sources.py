@@ -86,6 +86,21 @@ def test_a_data_set_appears_with_its_licence(source: Source, site: Site, root: P
     assert sorted(path.name for path in root.iterdir()) == ["nuclei"]
 
 
+def test_the_licence_names_the_address_that_was_used(source: Source, site: Site, root: Path):
+    obtain(replace(source, address="http://127.0.0.1/old/set.zip"), root, address=site.address)
+    licence = (root / "nuclei" / "LICENCE").read_text("utf-8")
+    assert site.address in licence
+    assert "old" not in licence
+
+
+def test_a_second_download_of_a_set_is_refused_and_the_first_ends_well(source: Source, site: Site, root: Path):
+    told: list[str] = []
+    obtain(source, root, lambda done, total: told.append("" if told else _refusal(source, root)))
+    assert "Another download of nuclei into this data folder is running; wait for it" in told[0]
+    assert len(site.asked) == 1
+    assert sorted(path.name for path in root.iterdir()) == ["nuclei"]
+
+
 def test_a_hash_that_fits_is_said(source: Source, site: Site, root: Path):
     assert obtain(source, root, sha256=hashlib.sha256(site.content).hexdigest()).expected
 

@@ -4,6 +4,7 @@ import io
 import shutil
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -147,6 +148,45 @@ def test_a_tar_with_a_negative_size_is_refused(tmp_path: Path, folder: Path):
     content[header + 148 : header + 156] = b"%06o\0 " % sum(content[header : header + 512])
     archive.write_bytes(content)
     _refuse(archive, folder, "damaged")
+
+
+def _with_headers(path: Path, kind: bytes, size: int, count: int) -> Path:
+    """A tar.gz of one image behind so many long headers."""
+    with tarfile.open(path, "w:gz", format=tarfile.GNU_FORMAT) as archive:
+        for number in range(count):
+            header = tarfile.TarInfo("header")
+            header.type, header.size = kind, size
+            record = b"%d key%08d=" % (size, number)
+            archive.addfile(header, io.BytesIO(record.ljust(size - 1, b"x") + b"\n"))
+            archive.addfile(tarfile.TarInfo(f"set/{number}.png"))
+    return path
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_long_header_is_refused_before_it_is_read(tmp_path: Path, folder: Path, kind: bytes):
+    archive = _with_headers(tmp_path / "archive", kind, 20_000_000, 1)
+    tracemalloc.start()
+    try:
+        _refuse(archive, folder, "damaged")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_headers_count_for_what_an_archive_unpacks_to(
+    tmp_path: Path, folder: Path, kind: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "_SLACK", 1_000_000)
+    archive = _with_headers(tmp_path / "archive", kind, 100_000, 30)
+    _refuse(archive, folder, "more than 20 times")
+    monkeypatch.setattr(module, "_SLACK", 4_000_000)
+    assert unpack(archive, folder, _wanted) == 30
+
+
+@each_kind
+def test_a_name_too_long_for_the_disk_is_refused(tmp_path: Path, folder: Path, pack: Pack):
+    _refuse(pack(tmp_path / "archive", {f"set/{'a' * 300}.png": b"image"}), folder, "damaged")
 
 
 @each_kind

@@ -62,6 +62,15 @@ def test_an_analysis_comes_as_picture_arrays_and_numbers(client: Client, image: 
         assert found["energy"].shape == (23, 31)
     assert facts["method"] == "receptive-field"
     assert facts["check"].endswith(".")
+    assert facts["notes"] == _ask(client, image, "/segment")[1]["notes"]
+
+
+def test_an_analysis_tells_what_was_looked_at(client: Client, tmp_path: Path):
+    np.save(tmp_path / "wide.npy", np.arange(600, dtype=np.int32).reshape(20, 30))
+    given, design = handle_file(str(tmp_path / "wide.npy")), Design(depth=2, width=2).to_link()
+    words = (given, "nuclei", design, "auto", "saliency", 1, None, False)
+    notes = " ".join(client.predict(*words, api_name="/explain")[-1]["notes"])
+    assert "Values were scaled" in notes and "No weights were trained for this design" in notes
 
 
 def test_options_and_cost_need_no_image(client: Client):
@@ -77,11 +86,17 @@ def test_a_cost_of_no_possible_size_is_refused(client: Client, size: object):
         client.predict("skip=dense", size, api_name="/cost")
 
 
+@pytest.mark.parametrize("design", [5, ["skip=dense"]])
+def test_a_cost_of_no_link_is_refused(client: Client, design: object):
+    with pytest.raises(AppError, match='design is a link like "skip=dense"'):
+        client.predict(design, 128, api_name="/cost")
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         (("shared",), "There are no shared weights"),
-        (("auto", "magic", 1, None, False), "Unknown analysis"),
+        (("auto", "magic", 1, None, False), 'Unknown analysis "magic"'),
         (("auto", "attention", 7, None, False), "Class 7 does not exist"),
         (("auto", "attention", 1, "here", False), "point is [row, column]"),
         (("auto", "attention", 1, [99, 0], False), "outside the image"),

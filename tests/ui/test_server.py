@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 from tests.browser.app import started
+from unet_playground.__main__ import main
 from unet_playground.errors import PlaygroundError
 from unet_playground.ui.login import Login, hashed
 from unet_playground.ui.store import Store
@@ -284,3 +286,12 @@ def test_who_has_sent_the_same_file_finds_it_until_all_have_read_it(server: _Ser
     for job in asked:
         assert sum(job.result(timeout=60)[1]["pixels"].values()) == 20 * 30
     assert not [path for path in server.stored() if path.name == "same.png"]
+
+
+@pytest.mark.parametrize("place", [["--port", "99999"], ["--port", "-1"], ["--port", "0"], ["--host", "192.0.2.1"], []])
+def test_what_nothing_can_listen_on_is_refused(capsys: pytest.CaptureFixture[str], place: list[str]):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        words = place or ["--port", str(busy.getsockname()[1])]
+        assert main(["serve", *words]) == 2
+    told = capsys.readouterr().err
+    assert " ".join(words) in told and told.count("\n") == 1

@@ -45,6 +45,13 @@ def test_slices_are_written_as_pictures(scan: Path, tmp_path: Path):
     assert (tmp_path / "slices.zip").read_bytes().startswith(b"PK")
 
 
+def test_explain_refuses_the_truth_of_a_volume(scan: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    words = ["--method", "surgery(treatment=blur)", "--truth", str(scan), "--out", str(tmp_path / "why")]
+    assert main(["explain", str(scan), *SMALL, *words]) == 2
+    told = capsys.readouterr().err.strip()
+    assert told.startswith("scan.nii.gz is a volume") and "--truth takes the labels of an image" in told
+
+
 @pytest.mark.parametrize(("task", "said"), [("nuclei", "no slices of volumes"), ("hippocampus", "DICOM series")])
 def test_what_does_not_fit_is_refused_in_one_sentence(
     scan: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, task: str, said: str

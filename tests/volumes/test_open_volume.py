@@ -184,7 +184,11 @@ def test_volumes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "when decoded; the limit is" in _said(scans[:1] * 6)
     monkeypatch.delenv("UNET_PLAYGROUND_MAX_DECODED_MB")
     monkeypatch.setenv("UNET_PLAYGROUND_MAX_FILE_MB", "0.003")
-    assert "These 3 files are 0 MB together; the limit is 0 MB" in _said(scans)
+    assert "The first 3 files are 0 MB together; the limit is 0 MB" in _said(scans)
+    assert "set UNET_PLAYGROUND_PROFILE=local on a machine of your own" in _said(scans)
+    monkeypatch.setenv("UNET_PLAYGROUND_PROFILE", "local")
+    assert "PROFILE" not in _said(scans)
+    monkeypatch.delenv("UNET_PLAYGROUND_PROFILE")
     monkeypatch.delenv("UNET_PLAYGROUND_MAX_FILE_MB")
     bomb = gzip.compress(nibabel.Nifti1Image(np.zeros((640, 640, 160), np.uint8), PLACE).to_bytes(), 1)
     # Small as stored; its values need four bytes each.

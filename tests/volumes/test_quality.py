@@ -127,6 +127,18 @@ def test_nothing_is_said_where_nothing_is_known(checkpoints: Path):
     assert usual_of("nuclei") is None
 
 
+def test_the_command_refuses_a_folder_without_validation_images(
+    tmp_path: Path, checkpoints: Path, capsys: pytest.CaptureFixture
+):
+    root = write_scenes(tmp_path / "data")
+    for sample in split("nuclei", root)["validation"]:
+        sample.image.unlink()
+    assert main(["usual", "--task", "nuclei", "--data", str(root)]) == 2
+    printed = capsys.readouterr().err
+    assert "no validation images for nuclei" in printed
+    assert printed.count("\n") == 1
+
+
 def test_the_command_learns_from_a_folder_of_images(tmp_path: Path, checkpoints: Path, capsys: pytest.CaptureFixture):
     (checkpoints / "nuclei").mkdir()
     root = write_cubes(write_scenes(tmp_path / "data", 60))

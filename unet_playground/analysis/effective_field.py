@@ -56,7 +56,7 @@ class EffectiveField:
         outside: Share of the energy outside the box; only what is held still for the box can bring it there.
         place: Name of the feature map whose pixel is asked about.
         inputs: Over how many images the energy is averaged.
-        trained: Whether the model's own weights were asked, else fresh ones.
+        trained: Whether the model's own weights were asked and somebody has trained them.
         ways: Way (`skip-0`, `bottleneck`; `encoder` where nothing has left the encoder) -> what took it.
     """
 
@@ -182,13 +182,14 @@ def effective_field(
     own = tuple(at // step for at in point)
     theory = receptive_field(model.design, sides, own, place)
     network = model if weights == "trained" else fresh(model)
+    trained = network is model and not (model.origin and model.origin.weights == "untrained")
     summed = _Sum()
     for one in _inputs(image, other, inputs):
         if summed.inputs:
-            watch.show(summed.field(point, theory, place, weights == "trained"))
+            watch.show(summed.field(point, theory, place, trained))
         watch.between()
         summed.add(_gradients(network, one, target.label, place, own, watch.between))
-    return summed.field(point, theory, place, weights == "trained")
+    return summed.field(point, theory, place, trained)
 
 
 def _gradients(

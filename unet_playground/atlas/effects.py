@@ -73,10 +73,11 @@ def main_effects(rows: Sequence[Row], metric: str = "dice") -> list[Effect]:
 
     The interval is over designs and so says how much other designs from the same space would change it. It knows
     nothing of other images, other seeds or another bank: a bank's scores come from weights that all designs share, and
-    an option whose tensors were trained less looks worse than it is.
+    an option whose tensors were trained less looks worse than it is. Where a branch of the bank was trained further,
+    that training is part of the effect: all designs without skips may owe it to theirs, and no design tells it apart.
 
     Args:
-        rows: Measured designs of one set of weights.
+        rows: Measured designs, of a bank and its branches or trained alone.
         metric: Column of the score; designs without it are left out.
     """
     known = [row for row in rows if not np.isnan(row.value(metric))]
@@ -98,7 +99,7 @@ def interactions(rows: Sequence[Row], metric: str = "dice", top: int = 10) -> li
     outside its interval by chance, and what is said of intervals and shared weights at `main_effects` holds here.
 
     Args:
-        rows: Measured designs of one set of weights.
+        rows: Measured designs, of a bank and its branches or trained alone.
         metric: Column of the score.
         top: How many to give.
     """

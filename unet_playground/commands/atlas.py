@@ -36,11 +36,8 @@ from unet_playground.training.datasets import data_root
 from unet_playground.training.measure import MeasureJob, bank_card, time_again
 from unet_playground.training.metrics import metrics
 from unet_playground.training.selection import atlas_designs, solo_designs
-from unet_playground.training.solo import solo_jobs, weak_jobs
+from unet_playground.training.solo import DICES, POOLED, solo_jobs, weak_jobs
 from unet_playground.training.sweep import Failure, sweep
-
-POOLED = "dice_pooled"
-"""Dice over the pixels of all images together, which is no mean over images as the other scores are."""
 
 
 def atlas(given: argparse.Namespace) -> None:
@@ -199,7 +196,11 @@ def _words(
     lines = [f"{len(bank)} designs with shared weights, {len(table.of('solo'))} trainings alone; {metric}", ""]
     lines += [f"{'against the classic':34}{'resolution halved':>27}{'full resolution':>27}"]
     lines += _effect_lines(effects)
-    lines += ["", "Pairs that do more or less together than apart (95% interval; designs):", *_pair_lines(pairs)]
+    lines += [
+        "",
+        "Pairs that do more or less together than apart (95% interval; designs), one in twenty by chance:",
+        *_pair_lines(pairs),
+    ]
     lines += ["", f"Pareto front of {metric} against {cost}:"]
     lines += [f"  {row.value(metric):.4f}  {row.value(cost):>14,.5g}  {_name(row.design)}" for row in front]
     lines += ["", *_agreement_lines(agreed), *_weak_lines(bank, table.of("solo"), metric)]
@@ -248,7 +249,7 @@ def _seed_line(agreed: Agreement) -> str:
 
 
 def _weak_lines(bank: Sequence[Row], solo: Sequence[Row], metric: str) -> Iterator[str]:
-    if metric not in ("dice", POOLED):
+    if metric not in DICES:
         return
     found = weak(bank, solo, metric)
     if isnan(found.classic):

@@ -15,13 +15,14 @@ from unet_playground import analysis, phantoms  # noqa: F401 - registers what `o
 from unet_playground.analysis import Target, analyses
 from unet_playground.analysis.base import check_size, look
 from unet_playground.commands import volumes
-from unet_playground.commands.shared import chosen_design, model_facts, save, tell, write
+from unet_playground.commands.shared import check_apart, chosen_design, model_facts, save, tell, write
 from unet_playground.cost import SLOW, times_classic
 from unet_playground.cost import cost as count
 from unet_playground.design import SLOT_IDS
 from unet_playground.errors import PlaygroundError
 from unet_playground.images import encode_mask, read_image
-from unet_playground.inference import load_model, prepare
+from unet_playground.images.volumes import is_volume
+from unet_playground.inference import load_model, prepare, remarks
 from unet_playground.inference import segment as run_model
 from unet_playground.limits import PROFILE, listed
 from unet_playground.presets import compare
@@ -133,6 +134,7 @@ def segment(given: argparse.Namespace) -> None:
     if volumes.is_for_volumes(given.out):
         return volumes.segment(given)
     _check_output(given)
+    check_apart({"--out": given.out, "--probability": given.probability}, [given.file])
     picture = read_image(given.file)
     model = load_model(given.task, chosen_design(given), given.weights)
     started = time.perf_counter()
@@ -140,7 +142,7 @@ def segment(given: argparse.Namespace) -> None:
     seconds = time.perf_counter() - started
     write(Path(given.out), encode_mask(result.mask))
     if given.probability:
-        save(Path(given.probability), result.probability)
+        save(Path(given.probability), result.probability, "--probability")
     labels, warning = tasks[given.task].make.labels, unusual(picture, given.task)
     answer = {
         **model_facts(given, model),
@@ -164,24 +166,24 @@ def _check_output(given: argparse.Namespace) -> None:
             f"{endings}.",
             f"--out “{out.name}” 未说明要写什么；文件名须以 .png 结尾，体数据则以 {endings} 之一结尾。",
         )
-    if given.measurements:
-        raise PlaygroundError(
-            f"--measurements belongs to the mask of a volume; --out {out.name} asks for that of an image. Leave it "
-            "out.",
-            f"--measurements 只用于体数据的掩膜；--out {out.name} 要求图像的掩膜。请去掉它。",
-        )
+    for flag in ("measurements", "volume"):
+        if getattr(given, flag) is not None:
+            raise PlaygroundError(
+                f"--{flag} belongs to the mask of a volume; --out {out.name} asks for that of an image. Leave it out.",
+                f"--{flag} 只用于体数据的掩膜；--out {out.name} 要求图像的掩膜。请去掉它。",
+            )
 
 
 def explain(given: argparse.Namespace) -> None:
     """Write picture, numbers and text of one analysis of an image."""
     from unet_playground.figures import draw, to_png
 
-    choice = analyses.parse(given.method)
+    choice, target = analyses.parse(given.method), _target(given)
     entry = analyses[choice.id]
+    _check_folder(given, entry.id)
     picture = read_image(given.file)
     check_size(picture)
     model = load_model(given.task, chosen_design(given), given.weights)
-    target = Target(given.target, _tuple(given.point), given.whole, _tuple(given.region))
     truth = _truth(given) if given.truth else None
     other = prepare(read_image(given.other), model) if given.other else None
     result = look(entry, model, prepare(picture, model), target, dict(choice.options), truth=truth, other=other)
@@ -192,6 +194,7 @@ def explain(given: argparse.Namespace) -> None:
     for name, array in result.arrays().items():
         files.append(out / f"{entry.id}.{name}.npy")
         save(files[-1], array)
+    notes = (*picture.notes, *remarks(picture, model), *filter(None, [unusual(picture, given.task)]))
     answer = {
         **model_facts(given, model),
         "method": entry.id,
@@ -199,9 +202,30 @@ def explain(given: argparse.Namespace) -> None:
         "target": {"class": target.label, "point": target.point, "whole": target.whole, "region": target.box},
         "facts": result.facts.en,
         "check": result.check.en,
+        "notes": [note.en for note in notes],
         "files": [file.name for file in files],
     }
-    tell(given, answer, f"{result.facts.en} {result.check.en}")
+    tell(given, answer, " ".join([result.facts.en, result.check.en, *answer["notes"]]))
+
+
+def _target(given: argparse.Namespace) -> Target:
+    """What is asked about; flags that contradict each other, or would do nothing, are refused."""
+    if given.region and given.point:
+        raise PlaygroundError("--region and --point were both given; give one.", "--region 与 --point 只能给一个。")
+    if given.whole and not given.point:
+        raise PlaygroundError(
+            "--whole asks for the object at a pixel; name the pixel with --point, or leave --whole out.",
+            "--whole 表示某一像素所在的整个物体；请用 --point 指定像素，或去掉 --whole。",
+        )
+    return Target(given.target, _tuple(given.point), given.whole, _tuple(given.region))
+
+
+def _check_folder(given: argparse.Namespace, id: str) -> None:
+    """Refuse a folder in which a file that is read has the name of one that is written."""
+    for source in filter(None, (given.file, given.truth, given.other)):
+        name = Path(source).name
+        if name.startswith(f"{id}.") and name.endswith((".png", ".txt", ".npy")):
+            check_apart({"--out": str(Path(given.out) / name)}, [source])
 
 
 def _tuple(numbers: list[int] | None) -> Any:
@@ -210,5 +234,13 @@ def _tuple(numbers: list[int] | None) -> Any:
 
 def _truth(given: argparse.Namespace) -> NDArray[np.uint8]:
     """The classes of the label image beside the image that is looked at."""
+    name = Path(given.file).name
+    if is_volume(name):
+        raise PlaygroundError(
+            f"{name} is a volume, of which one slice is looked at, and --truth takes the labels of an image; save the "
+            "slice and its labels as images, or leave --truth out.",
+            f"{name} 是体数据，只查看其中一个切片，而 --truth 需要图像的标注；请把该切片及其标注另存为图像，"
+            "或去掉 --truth。",
+        )
     [one] = read(Sample(Path(given.file), Path(given.truth)), tasks[given.task].make())
     return one.labels.numpy()

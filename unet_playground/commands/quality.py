@@ -32,6 +32,12 @@ def usual(given: argparse.Namespace) -> None:
         return _views(_pictures(task, samples, most), network, crops)
 
     own = split(given.task, root)
+    if not own["validation"]:
+        raise MissingData(
+            f"The data folder holds no validation images for {given.task}, which tell where the usual ends; add "
+            "images, whose names decide what they are for.",
+            f"数据文件夹中没有 {given.task} 的验证图像，无法确定常见范围；请添加图像，文件名决定其归属。",
+        )
     parts = {"train": look(given.task, own["train"], crops=max(1, MOST // len(own["train"])))}
     parts |= {part: look(given.task, own[part]) for part in ("validation", "test")}
     weights = network.origin.sha256 if network.origin else ""

@@ -17,6 +17,9 @@ from unet_playground.training.recipe import Recipe
 from unet_playground.training.schedules import schedules
 from unet_playground.training.session import Session
 
+BOUNDS = {"steps": (1, 10**7), "size": (1, 4096), "side": (16, 4096), "every": (1, 10**7), "seed": (0, 2**63 - 1)}
+"""Flag -> the lowest and the highest number that training takes."""
+
 
 def evaluate(given: argparse.Namespace) -> None:
     """Score a model on images with labels."""
@@ -30,7 +33,9 @@ def evaluate(given: argparse.Namespace) -> None:
     result = compare(segmented(samples, model), model.classes, datasets[given.task].make.metrics)
     summary = result.summary()
     words = ", ".join(f"{name} {value}" for name, value in summary.items() if name != "intervals")
-    tell(given, {**model_facts(given, model), **summary, "per_image": result.per_image()}, words)
+    facts = model_facts(given, model)
+    words += f" ({facts['weights']} weights)"
+    tell(given, {**facts, **summary, "per_image": result.per_image()}, words)
 
 
 def train(given: argparse.Namespace) -> None:
@@ -69,6 +74,7 @@ def _recipe(given: argparse.Namespace, design: Design) -> Recipe:
     changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     recipe = replace(dataset.bank_recipe if given.bank else dataset.recipe_of(design), **changes)
     recipe = replace(recipe, loss=losses[recipe.loss].id, schedule=schedules[recipe.schedule].id)
+    _check_bounds(recipe, given.every)
     if given.epochs is not None:
         if not 0 < given.epochs < 1e6:
             raise PlaygroundError(
@@ -76,13 +82,19 @@ def _recipe(given: argparse.Namespace, design: Design) -> Recipe:
             )
         images = len(split(given.task, data_root(given.data))["train"])
         recipe = replace(recipe, steps=math.ceil(given.epochs * images / recipe.size))
-    numbers = {**vars(recipe), "every": given.every}
-    for name, lowest in (("steps", 1), ("size", 1), ("side", 16), ("every", 1), ("seed", 0)):
-        if numbers[name] < lowest:
-            raise PlaygroundError(
-                f"--{name} {numbers[name]} is too small; training needs at least {lowest}.",
-                f"--{name} {numbers[name]} 太小；训练至少需要 {lowest}。",
-            )
+        _check_bounds(recipe, given.every)
     if not 0 < recipe.rate <= 1:
         raise PlaygroundError("--rate is a number above 0 and at most 1.", "--rate 应大于 0 且不超过 1。")
     return recipe
+
+
+def _check_bounds(recipe: Recipe, every: int) -> None:
+    numbers = {**vars(recipe), "every": every}
+    for name, (lowest, highest) in BOUNDS.items():
+        number = numbers[name]
+        if not lowest <= number <= highest:
+            en, zh = ("small", "小") if number < lowest else ("large", "大")
+            raise PlaygroundError(
+                f"--{name} {number} is too {en}; choose a whole number from {lowest} to {highest}.",
+                f"--{name} {number} 太{zh}；请取 {lowest} 至 {highest} 的整数。",
+            )

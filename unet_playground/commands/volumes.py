@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from unet_playground.commands.shared import chosen_design, model_facts, tell, write
+from unet_playground.commands.shared import check_apart, chosen_design, model_facts, tell, write
 from unet_playground.errors import PlaygroundError
 from unet_playground.images.volumes import Volume, open_volume
 from unet_playground.inference import load_model
@@ -55,7 +55,8 @@ def segment(given: argparse.Namespace) -> None:
             "Leave it out.",
             f"--probability 只用于图像的掩膜；--out {Path(given.out).name} 要求体数据的掩膜。请去掉它。",
         )
-    volume = open_volume([given.file], given.volume)
+    check_apart({"--out": given.out, "--measurements": given.measurements}, [given.file])
+    volume = open_volume([given.file], given.volume or 0)
     model = load_model(given.task, chosen_design(given), given.weights)
     started = time.perf_counter()
     with tqdm(unit="slice", disable=None) as bar:
@@ -70,7 +71,8 @@ def segment(given: argparse.Namespace) -> None:
     content = next(kind for end, kind in KINDS.items() if name.endswith(end))(found, volume, given)
     write(Path(given.out), content)
     if given.measurements:
-        write(Path(given.measurements), to_csv(measure(volume, found.mask, labels, found=found)).encode())
+        table = to_csv(measure(volume, found.mask, labels, found=found))
+        write(Path(given.measurements), table.encode(), "--measurements")
     voxels = {label.title.en: int((found.mask == number).sum()) for number, label in enumerate(labels)}
     answer = {
         **model_facts(given, model),

@@ -31,6 +31,10 @@ def load(path: str) -> UNet:
         if parameter.dim() == {axes}:
             parameter.data = parameter.data.contiguous(memory_format=torch.{layout})
     return model.eval()'''
+_READ = """\
+picture = PIL.ImageOps.exif_transpose(PIL.Image.open("image.png"))
+pixels = numpy.asarray(picture if picture.mode in ("L", "RGB", "I;16") else picture.convert("RGB"))
+mask = load("weights.safetensors")(prepare(pixels)[None]).argmax(1)"""
 _LAYOUTS = {2: "channels_last", 3: "channels_last_3d"}
 _TEXT = '''\
 """{title} in plain PyTorch.
@@ -116,9 +120,8 @@ def _head(model: UNet, use: str) -> str:
 
 def _use(model: UNet, prepared: bool) -> str:
     shape = (1, model.in_channels, *[256 if model.design.dims == 2 else 32] * model.design.dims)
-    image = 'prepare(numpy.asarray(PIL.Image.open("image.png")))[None]' if prepared else f"torch.rand{shape}"
-    lines = ('model = load("weights.safetensors")', f"image = {image}", "mask = model(image).argmax(1)")
-    return "\n".join(lines)
+    lines = ('model = load("weights.safetensors")', f"image = torch.rand{shape}", "mask = model(image).argmax(1)")
+    return _READ if prepared else "\n".join(lines)
 
 
 def _classes(model: UNet) -> str:

@@ -46,7 +46,7 @@ _KINDS = {
     "untrained": "weights that are not trained",
     "own": "weights of your own",
 }
-_IMPORTS = "import numpy\nimport PIL.Image\n\nfrom model import load, prepare\n\n"
+_IMPORTS = "import numpy\nimport PIL.Image\nimport PIL.ImageOps\n\nfrom model import load, prepare\n\n"
 _MADE_ON = (1980, 1, 1, 0, 0, 0)
 """One date for all: the same model gives the same bytes."""
 

@@ -19,9 +19,24 @@ def prepare(pixels) -> Tensor:
 {lesson}
 
     Args:
-        pixels: NumPy array, (h, w) gray or (h, w, 3) RGB; uint8, or float32 in 0..1.
+        pixels: NumPy array, (h, w) gray or (h, w, 3) RGB; uint8, uint16, or floats in 0..1.
+
+    Raises:
+        ValueError: It has another shape or type.
     """
 '''
+_CHECK = """\
+if (
+    pixels.ndim < 2
+    or pixels.shape[2:] not in ((), (3,))
+    or pixels.dtype.name not in ("uint8", "uint16", "float32", "float64")
+):
+    raise ValueError(
+        "An image is (h, w) gray or (h, w, 3) RGB, of uint8, uint16 or floats in 0..1; "
+        f"this is {pixels.shape} of {pixels.dtype}: convert it, with Pillow by .convert('RGB')."
+    )
+if pixels.dtype.name == "uint16":
+    pixels = pixels.astype("float32") / 65535"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +72,7 @@ def preparation(task: str, known: Mapping[Definition | Import, str]) -> Preparat
     imports = {*gathered.imports, *(one for one in needs.values() if isinstance(one, Import) and one not in known)}
     shared = [one for one in imports if _top(one) == "torch" or _top(one) in sys.stdlib_module_names]
     local = [one for one in imports if one not in shared]
-    inner = [spelled_imports(local), *(piece.text for piece in gathered.pieces), body]
+    inner = [spelled_imports(local), *(piece.text for piece in gathered.pieces), _CHECK, body]
     lesson = textwrap.fill(entry.lesson.en, 112, initial_indent="    ", subsequent_indent="    ")
     head = _HEAD.format(lesson=lesson)
     return Preparation(head + textwrap.indent("\n\n".join(filter(None, inner)), "    "), shared)

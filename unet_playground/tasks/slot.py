@@ -30,6 +30,21 @@ class Label:
     structure: str = ""
 
 
+AIR = (-3100, -500)
+"""HU between which the lowest numbers of a CT lie: air, or what stands outside its field."""
+
+
+def in_hounsfield(units: str | None, values: NDArray[np.float32]) -> bool:
+    """Whether numbers are Hounsfield units.
+
+    Args:
+        units: What the file says.
+        values: Of any shape. Where the file says nothing, those that reach down to air are taken so: no other scanner's
+            do.
+    """
+    return units == "HU" or (units is None and AIR[0] < float(np.percentile(values, 0.5)) < AIR[1])
+
+
 @dataclass(frozen=True)
 class Scan:
     """How the slices of a task's training were taken from volumes, so that a visitor's volume becomes like them.
@@ -77,13 +92,20 @@ class Task:
 
     @classmethod
     def check_dims(cls, design: Design, picture: bool = False) -> None:
-        """Refuse a design for volumes where the task has none.
+        """Refuse a design for volumes where the task, or what it is run on, has none.
 
         Args:
             design: Any.
             picture: Whether it shall be run on a picture, as no design for volumes can be.
         """
-        if design.dims not in (Task.dims if picture else cls.dims):
+        if picture and design.dims in set(cls.dims) - set(Task.dims):
+            raise IllegalDesign(
+                f"A design with dims={design.dims} takes whole volumes, and this is an image: choose dims=2, or have a "
+                "volume segmented (on the command line with an --out that ends with .nii.gz).",
+                f"dims={design.dims} 的设计需要完整的体数据，而这是图像：请选择 dims=2，或对体数据进行分割"
+                "（命令行中用以 .nii.gz 结尾的 --out）。",
+            )
+        if design.dims not in cls.dims:
             raise IllegalDesign(
                 f"dims={design.dims} does not fit this task, whose images have 2 dimensions: choose dims=2.",
                 f"dims={design.dims} 不适合此任务（图像为 2 维）：请选择 dims=2。",

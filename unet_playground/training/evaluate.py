@@ -12,7 +12,7 @@ from unet_playground.images import read_image
 from unet_playground.images.volumes import is_volume, open_volume, plane
 from unet_playground.inference import read_out, segment, task_of
 from unet_playground.model import LAYOUTS, UNet
-from unet_playground.training.datasets import Example, Sample, check_solid, in_classes, read_truth
+from unet_playground.training.datasets import Example, Sample, check_grid, check_solid, in_classes, naming, read_truth
 from unet_playground.training.metrics import (
     GENERAL,
     Counts,
@@ -145,12 +145,17 @@ def segmented(samples: Iterable[Sample], model: UNet) -> Iterator[Case]:
         if model.design.dims == 3:
             check_solid(sample)
         if is_volume(sample.image):
-            volume = open_volume([sample.image])
-            found = segment_volume(volume, model).mask
-            shown = volume.canonical(found)
-            predicted, labels = (plane(each, task.plane) for each in (shown, read_truth(sample, shown.shape)))
+            with naming(sample.image):
+                volume = open_volume([sample.image])
+            truth = read_truth(sample, volume.canonical().shape)
+            with naming(sample.label):
+                check_grid(sample, volume, open_volume([sample.label]))
+            shown = volume.canonical(segment_volume(volume, model).mask)
+            predicted, labels = plane(shown, task.plane), plane(truth, task.plane)
         else:
-            predicted = segment(read_image(sample.image), model).mask
+            with naming(sample.image):
+                picture = read_image(sample.image)
+            predicted = segment(picture, model).mask
             labels = read_truth(sample, predicted.shape)
         yield Case(sample.name, sample.name, predicted, Truth(*in_classes(sample.name, labels, task)))
 

@@ -256,12 +256,12 @@ class Trainer:
     def _batches(self) -> DataLoader:
         recipe, share = self.recipe, self.recipe.size // self.world
         views = Views(self.examples, recipe.side, recipe.turns, recipe.seed, recipe.mirrors)
-        first = [step * recipe.size + self.rank * share for step in range(self.step, recipe.steps)]
+        first = range(self.step * recipe.size + self.rank * share, recipe.steps * recipe.size, recipe.size)
         # A GPU waits for no views; on a CPU more processes would take its time away.
         workers = min(8, os.cpu_count() or 1) if self.device.type == "cuda" else 0
         return DataLoader(
             views,  # type: ignore[arg-type]
-            batch_sampler=[range(number, number + share) for number in first],  # type: ignore[arg-type]
+            batch_sampler=(range(number, number + share) for number in first),  # type: ignore[arg-type]
             num_workers=workers,
             generator=torch.Generator(),  # else a number is drawn of the generator that all share
             pin_memory=self.device.type == "cuda",

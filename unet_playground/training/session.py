@@ -56,7 +56,7 @@ class Session:
         data: Folder with the data sets; `UNET_PLAYGROUND_DATA` by default.
         every: Steps between two checkpoints.
         checks: How often, in the second half of training, the averaged weights are scored on the validation split;
-            the best are kept. 0 keeps the last.
+            the best are kept. 0 keeps the last, as do data without validation images.
         teachers: Folders of designs trained alone, from whose weights and features a bank starts.
         only: Slots in which all designs of a bank are like `base`: a bank for a part of the space.
         start: Folder of a bank that serves more designs, from whose weights this one starts.
@@ -140,6 +140,12 @@ class Session:
         wanted = Card(self.task, self.base.to_json(), shared=True, only=self.only, files=({},))
         sources = [*((folder, False) for folder in self.teachers), *([(self.start, True)] if self.start else [])]
         for folder, bank in sources:
+            if not (folder / "card.json").is_file():
+                name = folder.resolve().name
+                raise UnusableWeights(
+                    f"{name} holds no trained weights; name a folder with a card.json by --teacher or --start.",
+                    f"{name} 中没有训练好的权重；请用 --teacher 或 --start 指定含有 card.json 的文件夹。",
+                )
             card = read_card(folder / "card.json")
             serves = {*card.only} <= {*self.only} and card.serves(self.base)
             fits = serves if bank else wanted.serves(Design.from_json(card.design))
@@ -162,7 +168,7 @@ class Session:
 
     def _train(self, trainer: Trainer, progress: Progress, validation: list[Example]) -> None:
         started, begun, mean = time.monotonic() - self.seconds, trainer.step, 0.0
-        due = self._checks()
+        due = self._checks() if validation else set()
         for loss in trainer.run():
             done = trainer.step + 1
             weight = max(0.02, 1 / (done - begun))
@@ -274,6 +280,7 @@ class Session:
 
     def _resume(self, trainer: Trainer) -> None:
         if not self._state.exists():
+            self._best.unlink(missing_ok=True)  # of another training
             return
         try:
             arrays = load_arrays(self._state.read_bytes())

@@ -9,6 +9,7 @@ import torch
 from unet_playground.atlas import read_atlas, weak
 from unet_playground.atlas.table import DIGITS
 from unet_playground.design import Design
+from unet_playground.errors import PlaygroundError
 from unet_playground.inference import best_device
 from unet_playground.model import Origin, UNet
 from unet_playground.tasks import tasks
@@ -18,6 +19,11 @@ from unet_playground.training.recipe import Recipe
 from unet_playground.training.selection import KEPT, TWICE, solo_designs, solo_name
 from unet_playground.training.session import Session
 from unet_playground.weights import Card, WeightStore, checkpoint_root, read_card, replace_file, write_card
+
+POOLED = "dice_pooled"
+"""Dice over the pixels of all images together, which is no mean over images as the other scores are."""
+DICES = ("dice", POOLED)
+"""Scores by which a design can be weak: how far below the classic it must be is set for them alone."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,15 @@ def weak_jobs(task: str, metric: str, steps: int | None = None, data: str | None
     """Jobs for the designs that the bank scores far below its classic and that were never trained alone.
 
     They tell whether the bank is to blame or the design. Only their cards stay.
+
+    Raises:
+        PlaygroundError: The metric is none of `DICES`.
     """
+    if metric not in DICES:
+        raise PlaygroundError(
+            f"--weak {metric} does not tell weak designs; choose {' or '.join(DICES)}.",
+            f"--weak {metric} 不能用来判断设计的强弱；可选 {'、'.join(DICES)}。",
+        )
     table = read_atlas(task)
     found = weak(table.of("shared"), table.of("solo"), metric).designs
     return [

@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
 
 from unet_playground.errors import MissingData, Text, UnreadableImage
 from unet_playground.training.arrange import Arranged
@@ -103,9 +105,10 @@ def obtain(
     from unet_playground.training.download import download
 
     check_request(source, root, address, sha256)
+    source = replace(source, address=address or source.address)
     downloads = root / _DOWNLOADS
-    with _local_files():
-        archive = download(source, downloads, progress, address=address, sha256=sha256)
+    with _local_files(), _alone(downloads, source.folder):
+        archive = download(source, downloads, progress, sha256=sha256)
         try:
             arranged = _lay_out(source, archive.path, archive.sha256, downloads, root / source.folder)
         except BadArchive:
@@ -113,8 +116,6 @@ def obtain(
                 archive.path.unlink()
             raise
         archive.path.unlink()
-        if not any(downloads.iterdir()):
-            downloads.rmdir()
     return Obtained(arranged.images, archive.sha256, archive.expected, arranged.note)
 
 
@@ -140,6 +141,29 @@ def _lay_out(source: Source, archive: Path, sha256: str, downloads: Path, folder
         shutil.rmtree(unpacked, ignore_errors=True)
         shutil.rmtree(ready, ignore_errors=True)
     return arranged
+
+
+@contextmanager
+def _alone(downloads: Path, name: str) -> Iterator[None]:
+    """Hold the folder of downloads, which is made, for one set; what is left of it empty is removed."""
+    downloads.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(downloads / f"{name}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise MissingData(
+            f"Another download of {name} into this data folder is running; wait for it, or name another data folder "
+            "with --data.",
+            f"另一个进程正在向此数据文件夹下载 {name}；请等待其完成，或用 --data 指定另一数据文件夹。",
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # before it is released, else it may be another's; Windows removes it by itself
+            Path(lock.lock_file).unlink()
+        lock.release()
+        with suppress(OSError):  # what else is there stays
+            downloads.rmdir()
 
 
 @contextmanager

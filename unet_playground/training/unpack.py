@@ -1,5 +1,6 @@
 """Unpack archives from the network, of which every byte may be meant badly."""
 
+import errno
 import gzip
 import re
 import shutil
@@ -25,7 +26,8 @@ RATIO = 20
 """How many times its own size an archive may unpack to; images and volumes hardly shrink."""
 
 _SLACK = 64_000_000
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
+"""Bytes that are read at once, and the longest header: `tarfile` reads each whole."""
 _UNSAFE = re.compile(r"^/|^[A-Za-z]:|\\|[\x00-\x1f\x7f]")
 _BROKEN = (
     zipfile.BadZipFile,
@@ -42,6 +44,21 @@ _BROKEN = (
     NotADirectoryError,
     IsADirectoryError,
 )
+
+
+class _Sparing:
+    """An unpacked tar that is read in small pieces, and only so far: headers count for no file and stay in memory."""
+
+    def __init__(self, file: IO[bytes] | gzip.GzipFile, most: int):
+        self.file, self.most = file, most
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if size > _CHUNK:
+            raise ValueError("a header that is too long")
+        if self.tell() + size > self.most:
+            raise _too_much()
+        return self.file.read(size)
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,10 @@ def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool], limit: in
         shutil.rmtree(folder, ignore_errors=True)
         raise
     except _BROKEN:
+        shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
         shutil.rmtree(folder, ignore_errors=True)
     # Out here so that the decoder's own message, which may quote the archive, is not chained to it.
     raise BadArchive(
@@ -144,7 +165,11 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
 
 def _tar_members(archive: Path, gzipped: bool) -> Iterator[_Member]:
     # `tarfile.data_filter` would do for most of this, but Python 3.11.0 to 3.11.3 have none.
-    with tarfile.open(archive, "r:gz" if gzipped else "r:") as opened:
+    most = RATIO * archive.stat().st_size + _SLACK
+    with (
+        gzip.open(archive) if gzipped else archive.open("rb") as file,
+        tarfile.open(fileobj=_Sparing(file, most), mode="r:") as opened,  # type: ignore[arg-type]
+    ):
         for info in opened:
             _check_name(info.name)
             if not (info.isfile() or info.isdir()):

@@ -5,6 +5,7 @@ import base64
 import gc
 import os
 import signal
+import socket
 import sys
 import threading
 from copy import copy
@@ -18,6 +19,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from unet_playground.errors import PlaygroundError
 from unet_playground.images.apart import decoders
 from unet_playground.lane import urgent
 from unet_playground.limits import Limits
@@ -132,7 +134,12 @@ def build() -> Whole:
 
 
 def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
-    """Serve the app until it is stopped; prints its address."""
+    """Serve the app until it is stopped; prints its address.
+
+    Raises:
+        PlaygroundError: The host is not this machine's, or the port is none or busy.
+    """
+    _check_free(host, port)
     gc.disable()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what is to be done at the end is done
     limits, login = Limits.from_environment(), Login.from_environment()
@@ -146,12 +153,7 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
         prevent_thread_lock=True,
         server_name=host,
         server_port=port,
-        theme=themes.Base(
-            primary_hue=themes.colors.teal,
-            neutral_hue=themes.colors.slate,
-            font=[themes.Font("IBM Plex Sans"), themes.Font("Noto Sans SC"), themes.Font("sans-serif")],
-            font_mono=[themes.Font("IBM Plex Mono"), themes.Font("monospace")],
-        ),
+        theme=_theme(),
         css_paths=STYLE,
         css=_chinese_font() + _room_rules(),
         head=_head(),
@@ -173,6 +175,31 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
     gc.enable()
     print(f"{texts.TITLE.en} runs at {address} (Ctrl+C stops it)", flush=True)
     app.block_thread()
+
+
+def _check_free(host: str, port: int | None) -> None:
+    """Refuse what nothing can listen on; Gradio would try, and say so in its own words after all else is built."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        if port is not None and not 1 <= port <= 65535:  # nobody would learn which one 0 stands for
+            raise OverflowError
+        socket.create_server((host.strip("[]"), port or 0), family=family).close()
+    except (OSError, OverflowError, UnicodeError):
+        wanted = "" if port is None else f" --port {port}"
+        raise PlaygroundError(
+            f"Nothing can listen on --host {host}{wanted}; a port is a number from 1 to 65535 that no other program "
+            "has, a host an address of this machine: choose others.",
+            f"无法使用 --host {host}{wanted}；端口为 1 到 65535 且未被占用，主机为本机地址：请另选。",
+        ) from None
+
+
+def _theme() -> themes.Base:
+    return themes.Base(
+        primary_hue=themes.colors.teal,
+        neutral_hue=themes.colors.slate,
+        font=[themes.Font("IBM Plex Sans"), themes.Font("Noto Sans SC"), themes.Font("sans-serif")],
+        font_mono=[themes.Font("IBM Plex Mono"), themes.Font("monospace")],
+    )
 
 
 def _store(limits: Limits) -> Store:

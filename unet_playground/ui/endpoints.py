@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
-from html import escape
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
@@ -21,7 +20,7 @@ from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError
 from unet_playground.figures import draw, to_png
 from unet_playground.images import Picture, encode_mask, read_image
-from unet_playground.inference import Segmentation, prepare
+from unet_playground.inference import Segmentation, prepare, remarks
 from unet_playground.inference import segment as run_model
 from unet_playground.lane import lane
 from unet_playground.model import Origin, UNet
@@ -77,6 +76,11 @@ def cost(design: str = "", size: int = 256) -> dict[str, Any]:
         raise PlaygroundError(
             f"size {size} is not possible; a side has 1 to 4096 pixels.", f"size {size} 无效；边长为 1 到 4096 像素。"
         )
+    if not isinstance(design, str | None):
+        raise PlaygroundError(
+            'design is a link like "skip=dense", or empty for the classic.',
+            "design 为设计链接，例如 “skip=dense”；留空则为经典设计。",
+        )
     read = Design.from_link(design or "")
     counted = count(read, size)
     sums = {name: getattr(counted, name) for name in ("parameters", "macs", "activation_bytes", "training_bytes")}
@@ -113,6 +117,8 @@ def explain(
     result, facts = _looked(picture, tasks[task].id, Design.from_link(design or ""), weights, str(choice), target)
     arrays = io.BytesIO()
     np.savez(arrays, **result.arrays())  # type: ignore[arg-type]
+    notes = (*picture.notes, *filter(None, [unusual(picture, tasks[task].id)]))
+    facts["notes"] = [*(note.en for note in notes), *facts["notes"]]
     facts |= {"method": str(choice), "facts": result.facts.en, "check": result.check.en}
     return (
         _cached(to_png(draw(result, picture)), f"{choice.id}.png"),
@@ -134,7 +140,8 @@ def _looked(
     choice, model = analyses.parse(method), models().get(task, design, weights).to(device_here())
     image, options = prepare(picture, model), dict(choice.options)
     with lane.turn():
-        return look(analyses[choice.id], model, image, target, options, watch=Attended()), _facts(model)
+        result = look(analyses[choice.id], model, image, target, options, watch=Attended())
+    return result, {**_facts(model), "notes": [note.en for note in remarks(picture, model)]}
 
 
 def _told(run: Callable[P, R]) -> Callable[P, R]:
@@ -145,7 +152,8 @@ def _told(run: Callable[P, R]) -> Callable[P, R]:
         try:
             return run(*args, **kwargs)
         except PlaygroundError as error:
-            raise gr.Error(escape(error.text.en), print_exception=False) from None
+            # A page would show it as HTML; here none does, and a script reads it as it is.
+            raise gr.Error(error.text.en, visible=False, print_exception=False) from None
 
     return guarded
 

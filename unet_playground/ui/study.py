@@ -23,7 +23,7 @@ from unet_playground.images.volumes import Volume, contents, open_volume
 from unet_playground.limits import Limits
 from unet_playground.model import UNet
 from unet_playground.phantoms.trunk import SPACING, trunk
-from unet_playground.tasks import Label, tasks
+from unet_playground.tasks import Label, in_hounsfield, tasks
 from unet_playground.ui.store import read_once
 from unet_playground.volumes.measuring import Table, measure
 from unet_playground.volumes.quality import entropy
@@ -51,8 +51,6 @@ PRESETS = (
     (Text("brain", "脑"), 80, 40),
 )
 """Windows of CT in HU: name, width and centre."""
-AIR = (-3100, -500)
-"""HU between which the lowest numbers of a CT lie: air, or what stands outside its field."""
 GONE = Text("There is no volume here any more; open it again.", "这里已没有体数据；请重新打开。")
 COARSER = Text(
     "Shown coarser than it is, one voxel of {steps}, because it is large; masks, numbers and files are of the whole "
@@ -374,10 +372,10 @@ def windows(volume: Volume, language: str) -> list[dict[str, Any]]:
 
     Numbers of unknown units that reach down to those of air, as no other scanner's do, are seen as HU.
     """
-    low, high = np.percentile(volume.values[::2, ::2, ::2], [0.5, 99.5])
-    hounsfield = volume.units == "HU" or (volume.units is None and AIR[0] < low < AIR[1])
+    shown = volume.values[::2, ::2, ::2]
+    low, high = np.percentile(shown, [0.5, 99.5])
     spans = (AUTOMATIC, float(high - low) or 1.0, float(high + low) / 2)
-    listed = (*PRESETS, spans) if hounsfield else (spans, *PRESETS)
+    listed = (*PRESETS, spans) if in_hounsfield(volume.units, shown) else (spans, *PRESETS)
     return [{"title": title.within(language), "width": width, "centre": centre} for title, width, centre in listed]
 
 

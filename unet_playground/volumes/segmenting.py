@@ -16,7 +16,7 @@ from unet_playground.design import Design
 from unet_playground.errors import Text, refusal
 from unet_playground.images import Picture
 from unet_playground.images.volumes import Volume, plane
-from unet_playground.inference import pictures_a_pass, segment_together, task_of
+from unet_playground.inference import UNITLESS, pictures_a_pass, segment_together, task_of
 from unet_playground.lane import lane
 from unet_playground.limits import Limits, figure
 from unet_playground.model import Origin, UNet
@@ -42,9 +42,6 @@ _UNORIENTED = Text(
 _TILTED = Text(
     "The grid is oblique; slices are cut along its own axes, not along the patient's.",
     "网格是倾斜的；切片沿网格自身的轴，而非患者的轴。",
-)
-_UNITLESS = Text(
-    "The file does not say that its values are {units}; they are taken so.", "文件未说明数值为 {units}；按此处理。"
 )
 
 
@@ -192,7 +189,7 @@ def _assumed(volume: Volume, scan: Scan, dims: int) -> tuple[Text, ...]:
     if volume.oriented and directions.max(0).min() < _OBLIQUE:
         notes.append(_TILTED)
     if scan.units and volume.units != scan.units:
-        notes.append(_UNITLESS.format(units=scan.units))
+        notes.append(UNITLESS.format(units=scan.units))
     return tuple(notes)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -17,7 +18,7 @@ from unet_playground.design import Design
 from unet_playground.errors import MissingData, Text, UnreadableImage
 from unet_playground.images import Picture, read_image
 from unet_playground.images.labels import as_classes, read_labels
-from unet_playground.images.volumes import is_volume, plane, read_label_volume, read_volume, stem
+from unet_playground.images.volumes import Volume, is_volume, plane, read_label_volume, read_volume, stem
 from unet_playground.parts import skips
 from unet_playground.registry import Catalogue
 from unet_playground.tasks import Task, tasks
@@ -170,11 +171,11 @@ def read(
     if dims == 3:
         return [_volume(sample, task, group)]
     if not is_volume(sample.image):
-        picture = read_image(sample.image)
+        with naming(sample.image):
+            picture = read_image(sample.image)
         labels = read_truth(sample, (picture.height, picture.width))
         return [_example(sample.name, picture, labels, task, group)]
-    values = read_volume(sample.image).values
-    labels = read_truth(sample, values.shape)
+    values, labels = _solid(sample)
     return [
         _example(f"{sample.name}-{'xyz'[axis]}{number}", Picture.from_array(image), truth, task, group)
         for axis in axes or (task.plane,)
@@ -192,7 +193,8 @@ def read_truth(sample: Sample, sides: tuple[int, ...]) -> NDArray[np.uint16]:
     Raises:
         MissingData: They are not of the same size.
     """
-    labels = read_label_volume(sample.label) if is_volume(sample.image) else read_labels(sample.label)
+    with naming(sample.label):
+        labels = read_label_volume(sample.label) if is_volume(sample.image) else read_labels(sample.label)
     if labels.shape != sides:
         one, other = (" x ".join(map(str, each)) for each in (labels.shape, sides))
         raise MissingData(
@@ -200,6 +202,53 @@ def read_truth(sample: Sample, sides: tuple[int, ...]) -> NDArray[np.uint16]:
             f"{sample.label.name} 为 {one} 像素，而图像为 {other}；两者大小必须相同。",
         )
     return labels
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put a file's name before the refusal to read it."""
+    try:
+        yield
+    except UnreadableImage as error:
+        en, zh = f"{path.name}: {error.text.en}", f"{path.name}：{error.text.zh}"
+        raise UnreadableImage(en, zh) from None
+
+
+def check_grid(sample: Sample, image: Volume, label: Volume) -> None:
+    """Refuse a label volume whose header contradicts its image's: its voxels would be held against others.
+
+    Both are compared with their axes turned as `read_volume` turns them. Spacings may differ by 1%, origins by a voxel.
+
+    Args:
+        sample: The two files.
+        image: What the first holds.
+        label: What the second holds, read the same way, of the same shape.
+    """
+    (spacing, origin), (own, place) = _grid(image), _grid(label)
+    if np.allclose(own, spacing, rtol=0.01, atol=0) and (np.abs(place - origin) <= spacing).all():
+        return
+    raise MissingData(
+        f"{sample.label.name} lies elsewhere than its image by orientation, spacing or origin in their headers, which "
+        "must agree; save the label with the image's own affine.",
+        f"{sample.label.name} 与其图像文件头中的方向、体素间距或原点不一致，两者必须相同；"
+        "请用图像自身的 affine 保存标注。",
+    )
+
+
+def _grid(volume: Volume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Along the patient's axes: the spacing, and where the voxel lies that is first in the order of `read_volume`."""
+    axes, signs = volume.order.astype(int).T
+    first = np.where(signs < 0, np.array(volume.values.shape) - 1, 0)
+    return np.array(volume.spacing)[np.argsort(axes)], (volume.affine @ [*first, 1])[:3]
+
+
+def _solid(sample: Sample) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """A volume and its labels."""
+    with naming(sample.image):
+        volume = read_volume(sample.image)
+    labels = read_truth(sample, volume.values.shape)
+    check_grid(sample, volume, read_volume(sample.label))
+    return volume.values, labels
 
 
 def in_classes(name: str, labels: NDArray[np.uint16], task: Task) -> tuple[NDArray[np.uint8], NDArray[np.int32] | None]:
@@ -234,8 +283,8 @@ def check_solid(sample: Sample) -> None:
 
 def _volume(sample: Sample, task: Task, group: str) -> Example:
     check_solid(sample)
-    values = read_volume(sample.image).values
-    classes, _ = in_classes(sample.name, plane(read_truth(sample, values.shape), task.plane), task)
+    values, labels = _solid(sample)
+    classes, _ = in_classes(sample.name, plane(labels, task.plane), task)
     return Example(sample.name, task.prepare_volume(plane(values, task.plane)), torch.from_numpy(classes), group)
 
 

@@ -68,8 +68,11 @@ WORDS = {
     "mark": Text("Show the designs with it", "显示含此选项的设计"),
     "together": Text("Pairs that do more or less together than apart", "合用与单用之和不同的组合"),
     "caution": Text(
-        "Intervals say how much other designs would change this; not other images, seeds or another bank.",
-        "区间表示换一批设计会带来的变化，不含其他图像、种子或另一个权重库。",
+        "Intervals say how much other designs would change this; not other images, seeds or another bank. Where a "
+        "branch of the bank was trained further, as without skips, that training is part of the effect. One pair in "
+        "twenty stands out by chance.",
+        "区间表示换一批设计会带来的变化，不含其他图像、种子或另一个权重库。权重库的分支（如无跳跃连接）经过继续训练，"
+        "其作用包含这部分训练。每二十对中约有一对只是随机波动。",
     ),
     "working": texts.WORKING,
 }
