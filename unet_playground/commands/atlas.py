@@ -43,7 +43,7 @@ from unet_playground.training.sweep import Failure, sweep
 def atlas(given: argparse.Namespace) -> None:
     """Print what the measured designs of a task say: effects, interactions, the Pareto front; or measure them."""
     task = tasks[given.task].id
-    metric = _metric(given.metric)
+    metric = given.metric if given.metric == POOLED else metrics[given.metric].id
     if given.measure:
         _measure(given, task)
     if given.time:
@@ -83,7 +83,7 @@ def solo(given: argparse.Namespace) -> None:
     if given.count < 1 or (given.steps is not None and given.steps < 1):
         raise PlaygroundError("--count and --steps are at least 1.", "--count 与 --steps 至少为 1。")
     if given.weak:
-        jobs = weak_jobs(task, _metric(given.weak), given.steps, given.data)
+        jobs = weak_jobs(task, given.weak, given.steps, given.data)
     else:
         jobs = solo_jobs(task, given.count, given.steps, given.data)
     data_root(given.data)
@@ -102,11 +102,6 @@ def claims(given: argparse.Namespace) -> None:
     judged = [(entry, made := entry.make(), judge(made, atlases)) for entry in catalogue.entries()]
     answer = {"claims": [_claim_as_json(*one) for one in judged]}
     tell(given, _plain(answer), "\n\n".join([*(_claim_in_words(*one) for one in judged), CAVEAT.en]))
-
-
-def _metric(name: str) -> str:
-    """The id of a metric, or `dice_pooled`."""
-    return name if name == POOLED else metrics[name].id
 
 
 def _known(rows: Sequence[Row]) -> list[str]:
