@@ -113,6 +113,7 @@ def test_a_score_that_the_task_does_not_have_is_refused(table: Atlas, capsys: Ca
         ("nuclei", "atlas --metric beauty", "Unknown metric"),
         ("nuclei", "solo --count 0", "--count and --steps are at least 1"),
         ("nuclei", "solo --steps 0", "--count and --steps are at least 1"),
+        ("nuclei", "solo --rate 0", "--rate is a number above 0 and at most 1"),
         ("nuclei", "solo --weak beauty", "choose dice or dice_pooled"),
         ("nuclei", "solo --weak hd95", "--weak hd95 does not tell weak designs; choose dice or dice_pooled"),
         ("nuclei", "solo --data /nowhere", "No folder with data sets"),

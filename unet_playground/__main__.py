@@ -148,6 +148,7 @@ def _add_measured(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     solo = _command(subparsers, measured.solo)
     solo.add_argument("--count", type=int, default=12, help="how many designs (default %(default)s)")
     solo.add_argument("--steps", type=int, help="updates of each (by default the task's recipe)")
+    solo.add_argument("--rate", type=float, help="highest learning rate of each (by default the task's recipe)")
     solo.add_argument("--weak", metavar="METRIC", help="instead those that METRIC puts far below the classic")
     _add_sweep(solo)
 

@@ -275,6 +275,7 @@ def test_a_reference_of_fewer_steps_is_trained_anew(checkpoints: Path, scenes: s
     sweep([brief])
     assert brief.done()
     assert not full.done()
+    assert not replace(brief, rate=1e-4).done()
     assert sweep([full]) == []
     assert full.done()
     assert read_card(full.folder / "card.json").recipe["steps"] == 3

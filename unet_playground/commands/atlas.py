@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from unet_playground.atlas import (
 from unet_playground.atlas.table import DIGITS
 from unet_playground.claims import CAVEAT, Claim, Judgement, designs_of_claims, judge
 from unet_playground.claims import claims as catalogue
-from unet_playground.commands.shared import tell, write
+from unet_playground.commands.shared import check_rate, tell, write
 from unet_playground.design import Design
 from unet_playground.errors import MissingData, PlaygroundError
 from unet_playground.registry import Entry
@@ -82,10 +82,9 @@ def solo(given: argparse.Namespace) -> None:
     task = tasks[given.task].id
     if given.count < 1 or (given.steps is not None and given.steps < 1):
         raise PlaygroundError("--count and --steps are at least 1.", "--count 与 --steps 至少为 1。")
-    if given.weak:
-        jobs = weak_jobs(task, given.weak, given.steps, given.data)
-    else:
-        jobs = solo_jobs(task, given.count, given.steps, given.data)
+    check_rate(given.rate)
+    jobs = weak_jobs(task, given.weak) if given.weak else solo_jobs(task, given.count)
+    jobs = [replace(job, steps=given.steps, rate=given.rate, data=given.data) for job in jobs]
     data_root(given.data)
     with _bar("training") as progress:
         failures = sweep(jobs, given.workers, given.ray, given.gpus, progress)

@@ -25,6 +25,11 @@ def chosen_design(given: argparse.Namespace) -> Design:
     return design.replace(**{name: value for name, value in changes.items() if value is not None})
 
 
+def check_rate(rate: float | None) -> None:
+    if rate is not None and not 0 < rate <= 1:
+        raise PlaygroundError("--rate is a number above 0 and at most 1.", "--rate 应大于 0 且不超过 1。")
+
+
 def model_facts(given: argparse.Namespace, model: Any) -> dict[str, Any]:
     return {
         "task": given.task,

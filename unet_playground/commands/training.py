@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from unet_playground.commands.shared import chosen_design, model_facts, tell
+from unet_playground.commands.shared import check_rate, chosen_design, model_facts, tell
 from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError
 from unet_playground.images.volumes import is_volume
@@ -83,8 +83,7 @@ def _recipe(given: argparse.Namespace, design: Design) -> Recipe:
         images = len(split(given.task, data_root(given.data))["train"])
         recipe = replace(recipe, steps=math.ceil(given.epochs * images / recipe.size))
         _check_bounds(recipe, given.every)
-    if not 0 < recipe.rate <= 1:
-        raise PlaygroundError("--rate is a number above 0 and at most 1.", "--rate 应大于 0 且不超过 1。")
+    check_rate(recipe.rate)
     return recipe
 
 

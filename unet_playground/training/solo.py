@@ -51,6 +51,7 @@ class SoloJob:
         seed: Of everything random.
         keeps: Whether the weights stay; else only their card does, which then names no file.
         steps: Number of updates; the task's recipe by default.
+        rate: Highest learning rate; the task's recipe by default.
         data: Folder with the data sets; `UNET_PLAYGROUND_DATA` by default.
     """
 
@@ -59,6 +60,7 @@ class SoloJob:
     seed: int = 0
     keeps: bool = True
     steps: int | None = None
+    rate: float | None = None
     data: str | None = None
 
     @property
@@ -109,7 +111,7 @@ class SoloJob:
 
     def _recipe(self) -> Recipe:
         recipe = datasets[self.task].make.recipe_of(self.design)
-        return replace(recipe, seed=self.seed, steps=self.steps or recipe.steps)
+        return replace(recipe, seed=self.seed, steps=self.steps or recipe.steps, rate=self.rate or recipe.rate)
 
     def _train(self) -> Card:
         return Session(self.task, self.design, False, self._recipe(), self.folder, self.data, anew=True).run()
@@ -123,21 +125,19 @@ class SoloJob:
         return network.channels_last().eval().to(best_device())
 
 
-def solo_jobs(
-    task: str, count: int, steps: int | None = None, data: str | None = None, base: Design | None = None
-) -> Sequence[SoloJob]:
+def solo_jobs(task: str, count: int, base: Design | None = None) -> Sequence[SoloJob]:
     """Jobs for the first so many designs that are worth training alone, the first of them with two seeds.
 
     Weights of the first seed of the first six stay, which a repository has room for.
     """
     return [
-        SoloJob(task, design, seed, keeps=number < KEPT and seed == 0, steps=steps, data=data)
+        SoloJob(task, design, seed, keeps=number < KEPT and seed == 0)
         for number, design in enumerate(solo_designs(base)[:count])
         for seed in range(2 if number < TWICE else 1)
     ]
 
 
-def weak_jobs(task: str, metric: str, steps: int | None = None, data: str | None = None) -> Sequence[SoloJob]:
+def weak_jobs(task: str, metric: str) -> Sequence[SoloJob]:
     """Jobs for the designs that the bank scores far below its classic and that were never trained alone.
 
     They tell whether the bank is to blame or the design. Only their cards stay.
@@ -152,6 +152,4 @@ def weak_jobs(task: str, metric: str, steps: int | None = None, data: str | None
         )
     table = read_atlas(task)
     found = weak(table.of("shared"), table.of("solo"), metric).designs
-    return [
-        SoloJob(task, design, keeps=False, steps=steps, data=data) for design in found if not table.find(design, "solo")
-    ]
+    return [SoloJob(task, design, keeps=False) for design in found if not table.find(design, "solo")]
