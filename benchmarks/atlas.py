@@ -5,15 +5,14 @@
 
 import argparse
 import math
-from itertools import combinations
-from statistics import variance
+from itertools import combinations, permutations
 
-from scipy.special import ndtri
+import numpy as np
 
 from benchmarks.bank import BOUNDS
 from benchmarks.measure import Verdict
 from unet_playground.atlas import WEAK, Row, agreement, read_atlas, weak
-from unet_playground.claims.verdict import QUANTILE, TIMING
+from unet_playground.claims.verdict import TIMING
 from unet_playground.design import SLOT_IDS, Design
 from unet_playground.space import cover
 from unet_playground.tasks import tasks
@@ -60,11 +59,9 @@ def _timing(names: list[str]) -> float:
     """From the same networks in the tables of several tasks: 95% of the ratios of two times are off by less."""
     times: dict[Design, list[float]] = {}
     for row in (row for task in names for row in read_atlas(task).of("shared")):
-        times.setdefault(row.design, []).append(math.log(row.latency))
-    repeated = [values for values in times.values() if len(values) > 1]
-    freedom = sum(len(values) - 1 for values in repeated)
-    squares = sum(variance(values) * (len(values) - 1) for values in repeated)
-    return float(ndtri(QUANTILE)) * math.sqrt(2 * squares / freedom) if freedom else float("nan")
+        times.setdefault(row.design, []).append(row.latency)
+    off = [abs(one / other - 1) for values in times.values() for one, other in permutations(values, 2)]
+    return float(np.quantile(off, 0.95)) if off else float("nan")
 
 
 def _pairs(design: Design) -> set[tuple[tuple[str, str], ...]]:

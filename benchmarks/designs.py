@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from benchmarks.measure import Verdict, alternate
 from unet_playground import Design, UNet
-from unet_playground.cost import SLOW, Cost, cost
+from unet_playground.cost import SLOW, cost
 from unet_playground.space import draw, neighbours
 
 SIDE = 256
@@ -68,14 +68,10 @@ def _times_classic(design: Design) -> float:
 
 def _fit(designs: list[Design], times: list[float]) -> None:
     """Least squares of the relative error, in milliseconds where the classic takes 20."""
-    counted = np.array([_terms(cost(design, SIDE)) for design in designs], np.float64)
+    counted = np.array([cost(design, SIDE).work for design in designs], np.float64)
     milliseconds = 20 * np.array(times)
     factors, *_ = np.linalg.lstsq(counted / milliseconds[:, None], np.ones(len(times)), rcond=None)
     print("factors per multiply-add, byte written, sampled value:", ", ".join(f"{factor:.2g}" for factor in factors))
-
-
-def _terms(counted: Cost) -> tuple[int, int, int]:
-    return counted.macs, sum(stage.written_bytes for stage in counted.stages), counted.sampling
 
 
 if __name__ == "__main__":

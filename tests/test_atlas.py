@@ -177,8 +177,10 @@ def test_a_planted_interaction_leads_the_list():
     rows = [row(one, _score(one) + 0.1 * both(one) + rng.normal(0, 0.005)) for one in dict.fromkeys(designs)]
     [first, *others] = interactions(rows, top=8)
     assert {first.first, first.second} == {("block", "dilated"), ("skip", "nested")}
-    assert 0.08 < first.low < 0.1 < first.high < 0.12
-    assert first.designs == sum(both(one.design) for one in rows)
+    assert first.family == "halving"
+    assert 0.08 < first.low < first.extra < first.high < 0.12
+    assert first.extra == pytest.approx(0.1, abs=0.01)
+    assert first.designs == sum(both(one.design) for one in rows if one.design.halves)
     assert len(others) == 7
     assert all(one.designs >= 3 for one in others)
 
@@ -188,6 +190,18 @@ def test_without_interactions_few_pairs_depart_from_zero(noisy: list[Row]):
     assert len(found) > 200
     assert np.mean([one.low * one.high > 0 for one in found]) < 0.15
     assert max(abs(one.extra) for one in found if one.designs >= 20) < 0.012
+
+
+def test_what_an_option_does_at_full_resolution_alone_is_no_interaction(noisy: list[Row]):
+    def gain(design: Design) -> float:
+        return 0.0 if design.halves or design.block != "dilated" else 0.2
+
+    rows = [replace(one, metrics={"dice": one.value("dice") + gain(one.design)}) for one in noisy]
+    effects = {one.family: one.difference for one in main_effects(rows) if one.option == "dilated"}
+    assert effects["full"] - effects["halving"] > 0.15
+    for before, after in zip(interactions(noisy, top=1000), interactions(rows, top=1000), strict=True):
+        assert (after.family, after.first, after.second) == (before.family, before.first, before.second)
+        assert after.extra == pytest.approx(before.extra, abs=1e-6)
 
 
 # The front

@@ -284,7 +284,8 @@ REFUSED = [
     (["cost", "--preset", "classic", "--design", "skip=add"], "give one"),
     (["cost", "--attention", "cbam(order=sideways)"], "order can be sequential, parallel"),
     (["cost", "--depth", "9"], "depth is a whole number from 1 to 6"),
-    (["cost", "--design", f"depth={'9' * 5000}"], "9... is not possible"),
+    (["cost", "--design", f"depth={'9' * 1900}"], "9... is not possible"),
+    (["cost", "--design", f"depth={'9' * 5000}"], "at most 2000"),
     (["cost", "--depth", "two"], "--depth"),
     (["cost", "--size", "0"], "--size 0"),
     (["cost", "--size", "5000"], "--size 5000"),
@@ -374,3 +375,11 @@ def test_help_lists_the_environment(capsys: Capture):
         assert f"UNET_PLAYGROUND_{name}" in shown
     for variable, about, public, local in listed():
         assert re.search(rf"{variable} +{re.escape(about)} \({public}; local: {local}\)", shown)
+
+
+def test_login_without_a_terminal_says_so(capsys: Capture, monkeypatch: pytest.MonkeyPatch):
+    def closed() -> str:
+        raise EOFError
+
+    monkeypatch.setattr("unet_playground.commands.looking.getpass", closed)
+    assert "start the command in a terminal" in _refusal(capsys, "login", "alice")

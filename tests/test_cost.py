@@ -106,6 +106,13 @@ def test_sampling_is_counted_apart():
     assert cost(small.replace(up="transposed"), 16).sampling == 0
 
 
+def test_every_tap_of_a_reassembly_is_sampled_and_timed_by_the_bytes_it_writes_alone():
+    counted = cost(Design(depth=1, width=4, up="carafe", skip="attention-gate", attention="cbam"), 16)
+    repeated = 4 * 16 * 16
+    assert counted.sampling == repeated + 25 * repeated
+    assert counted.work[2] == repeated
+
+
 def test_offsets_at_the_target_cost_four_times_the_upsampling():
     small = Design(depth=1, width=4)
     rest = cost(small.replace(up="bilinear(kernel=1)"), 16).macs - 8 * 4 * 16 * 16
@@ -154,3 +161,12 @@ def test_counting_allocates_no_weights_and_asks_for_the_same_twice():
     assert isinstance(counted, Cost)
     assert counted.macs == 256 * cost(Design(width=64), 256).macs
     assert cost(Design(width=64), 4096) == counted
+
+
+@pytest.mark.parametrize(("switched_off", "width"), [(torch.no_grad, 5), (torch.inference_mode, 7)])
+def test_a_design_is_counted_alike_where_gradients_are_switched_off(switched_off: Callable[[], Any], width: int):
+    design = Design(depth=2, width=width, attention="scse", up="dysample")
+    with switched_off():
+        counted = cost(design, SIDE)
+    cost.cache_clear()
+    assert counted == cost(design, SIDE)

@@ -1,10 +1,18 @@
 """What hosts read: the front matter of a Space, the recipe of an image. Neither was run where this was written."""
 
+import pickle
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio
+import pytest
 import yaml
+
+from unet_playground.errors import PlaygroundError, UnknownChoice
+from unet_playground.ui.zero import on_gpu
 
 ROOT = Path(__file__).parent.parent
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
@@ -19,6 +27,35 @@ def test_the_front_matter_is_what_spaces_read():
     floor = re.search(r"gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text())
     assert floor and front["sdk_version"].startswith(floor[1]) and gradio.__version__ >= floor[1]
     assert front["python_version"] in ("3.10.13", "3.12.12")  # what ZeroGPU has
+
+
+def test_a_refusal_from_the_process_that_has_the_gpu_reaches_the_visitor(monkeypatch: pytest.MonkeyPatch):
+    """Spaces tells no more of an error than its kind; what is returned crosses as it is."""
+
+    def gpu(duration: int) -> Callable:
+        def lent(run: Callable) -> Callable:
+            def answer(*given: object) -> object:
+                try:
+                    return pickle.loads(pickle.dumps(run(*pickle.loads(pickle.dumps(given)))))
+                except Exception as error:
+                    raise gradio.Error(type(error).__name__) from None
+
+            return answer
+
+        return lent
+
+    def halve(number: int) -> float:
+        if number < 0:
+            raise UnknownChoice("Too small.", "太小。")
+        return number / 2
+
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=gpu))
+    halved = on_gpu(halve)
+    assert halved(3) == 1.5
+    with pytest.raises(PlaygroundError, match="Too small") as refused:
+        halved(-1)
+    assert type(refused.value) is UnknownChoice and refused.value.text.zh == "太小。"
 
 
 def test_the_image_holds_what_the_app_needs_and_runs_without_root_rights():

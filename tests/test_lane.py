@@ -1,5 +1,7 @@
 """One computation at a time, urgent ones first."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +16,10 @@ from unet_playground.analysis import Target, analyses
 from unet_playground.analysis.base import look
 from unet_playground.analysis.watch import Watch, stream
 from unet_playground.images.volumes import Volume
-from unet_playground.inference import prepare
-from unet_playground.lane import Lane, urgent
+from unet_playground.inference import ModelStore, prepare
+from unet_playground.lane import Lane, lane, urgent
 from unet_playground.volumes.segmenting import VolumeSegmentation, segment_volume
+from unet_playground.weights import seeded
 
 
 @contextmanager
@@ -104,6 +107,31 @@ def test_who_waits_for_something_else_leaves_the_lane():
     assert order == ["other"]
     with lane.left():  # of nobody's turn nothing is left
         assert not lane._mine
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_computes_whatever_others_held_when_it_was_forked():
+    store, held, done = ModelStore(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lane.turn(), seeded(), store._lock:
+            held.set()
+            done.wait(60)
+
+    with beside(hold):
+        assert held.wait(10)
+        child = os.fork()
+        if child == 0:
+            with lane.turn(), seeded(), store._lock:
+                os._exit(0)
+        end = time.monotonic() + 20
+        while not (ended := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < end:
+            time.sleep(0.01)
+        if not ended[0]:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        done.set()
+    assert ended == (child, 0)
 
 
 def test_masks_and_analyses_of_many_visitors_are_computed_one_after_another():

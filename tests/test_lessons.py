@@ -16,6 +16,7 @@ from unet_playground.inference import ModelStore
 from unet_playground.lessons import TOPICS, Measured, NotMeasured, Step, lessons, seen, stand_of
 from unet_playground.lessons.measure import ZONES
 from unet_playground.lessons.slot import between, nearest
+from unet_playground.parts.block import dilation_rates
 from unet_playground.tasks import tasks
 
 CJK = re.compile(r"[\u4e00-\u9fff]")
@@ -164,6 +165,39 @@ def test_another_network_is_another_answer(measured: Measured):
     places = [seen(source, "going-down", missed).places for source in (measured, same)]
     assert places[0] is not None and places[0].any()
     assert places[1] is not None and not places[1].any()
+
+
+def test_a_click_may_miss_a_nucleus_by_a_few_pixels_of_background_but_not_hit_another(measured: Measured):
+    number = number_of("going-down", "missed")
+    stand, places = stand_of("going-down", number), seen(measured, "going-down", number).places
+    numbers = measured.truth(stand.task, stand.example).instances
+    assert places is not None and numbers is not None
+    pairs = ((stand.a, stand.second), (stand.second, stand.a))
+    found, other = (measured.found(stand.task, stand.example, *pair) for pair in pairs)
+    right = np.isin(numbers, np.flatnonzero(found != other) + 1)
+    row, column = np.argwhere(right)[0]
+    assert places[right].all()
+    assert places[row : row + 6, column - 5 : column].any()
+    assert not places[(numbers > 0) & ~right].any()
+
+
+def test_the_whole_image_tells_what_hangs_on_the_weights_and_a_window_only_where_it_is(measured: Measured):
+    whole, window = (seen(measured, "heat-maps", number_of("heat-maps", name)) for name in ("randomised", "place"))
+    assert whole.right == 2 and max(map(abs, whole.numbers.values())) < 0.3
+    assert window.right == 1 and abs(window.numbers["inside"]) < 0.3
+
+
+def test_rates_are_said_as_they_are_at_the_finest_and_at_the_coarsest_level():
+    for name in ("price", "filled"):
+        step = step_of("holes-in-the-grid", number_of("holes-in-the-grid", name))
+        for said in (step.told or step.text).en, (step.told or step.text).zh:
+            for level in (0, Design().depth):
+                assert re.search("(, |、)".join(map(str, dilation_rates("hybrid", level))), said)
+
+
+def test_aligned_corners_leave_one_pixel_in_its_place(measured: Measured):
+    numbers = seen(measured, "what-crosses", number_of("what-crosses", "alignment")).numbers
+    assert (numbers["still"], round(numbers["end"], 2)) == (17, 1.5)
 
 
 def test_nothing_is_measured_twice(measured: Measured):

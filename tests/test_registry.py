@@ -1,8 +1,10 @@
 """One class and one decorator make a choice; everything else picks it up. Wrong choices are refused in words."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from typing import Annotated
+from urllib.parse import quote
 
 import pytest
 from torch import Tensor
@@ -14,7 +16,7 @@ from unet_playground.cost import cost
 from unet_playground.design import SLOT_IDS
 from unet_playground.errors import Text, UnknownChoice
 from unet_playground.parts import Passage, Place, Skip
-from unet_playground.registry import Catalogue, Chinese, Knob
+from unet_playground.registry import _WRITTEN, Catalogue, Chinese, Knob
 from unet_playground.space import cover, neighbours
 from unet_playground.taps import IGNORE, Tap
 
@@ -139,6 +141,23 @@ def test_an_unknown_id_is_refused_with_the_valid_ones_in_both_languages(slot: st
 def test_a_choice_that_is_not_written_as_one_is_refused(text: str):
     with pytest.raises(PlaygroundError, match="write it like"):
         Design(skip=text)
+
+
+@pytest.mark.parametrize("text", ["add(" + "," * 2000 + ")", "add" + " " * 2000, "add/" * 500 + "add"])
+def test_what_is_too_long_is_refused_before_anything_is_made_of_it(text: str):
+    link = f"skip={quote(text)}"
+    for read in (lambda: Design(skip=text), lambda: Design.from_link(link), lambda: catalogues["skip"].parse(text)):
+        with pytest.raises(UnknownChoice, match="at most 2000"):
+            read()
+    design, [ignored] = Design.read_link(link)
+    assert design == Design() and "at most 2000" in ignored.en
+
+
+def test_reading_a_choice_takes_steps_in_proportion_to_its_length():
+    begun = time.perf_counter()
+    for text in ("add" + " " * 10_000 + "x", "add(" + ") " * 10_000 + "x", " " * 10_000 + "("):
+        assert not _WRITTEN.match(text)
+    assert time.perf_counter() - begun < 1
 
 
 def test_nothing_is_registered_twice(shelf: Catalogue):

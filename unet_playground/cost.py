@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from unet_playground.design import Design
 from unet_playground.model import UNet
-from unet_playground.receptive_field import Field, receptive_field
+from unet_playground.receptive_field import Field, receptive_field, with_gradients
 from unet_playground.taps import Below, Tap
 
 aten = torch.ops.aten
@@ -33,7 +33,8 @@ class StageCost:
         stage: `encoder.0` (finest) ..., `bottleneck` where attention sits there, `decoder.3` ..., `head`.
         parameters: Learned numbers.
         macs: Multiply-adds of convolutions (1 multiply and 1 add together count once).
-        sampling: Values that are interpolated or sampled, counted apart.
+        sampling: Values that are interpolated, sampled or read by a reassembly, counted apart.
+        reassembled: Those of them that a reassembly reads: plain passes, whose time is that of the bytes they write.
         activation_bytes: Largest memory for activations at one time in the stage, inference; what later stages will
             need counts as well.
         training_bytes: Activations that the stage keeps for the backward pass.
@@ -44,6 +45,7 @@ class StageCost:
     parameters: int
     macs: int
     sampling: int
+    reassembled: int
     activation_bytes: int
     training_bytes: int
     written_bytes: int
@@ -87,11 +89,18 @@ class Cost:
 
         `python -m benchmarks.designs` measures how well it predicts, and fits the three factors.
         """
-        written = sum(stage.written_bytes for stage in self.stages)
-        return sum(n * each for n, each in zip((self.macs, written, self.sampling), MILLISECONDS, strict=True))
+        return sum(n * each for n, each in zip(self.work, MILLISECONDS, strict=True))
+
+    @property
+    def work(self) -> tuple[int, int, int]:
+        """What takes time: multiply-adds, bytes written, values sampled otherwise than by plain passes."""
+        stages = self.stages
+        written, passes = sum(stage.written_bytes for stage in stages), sum(stage.reassembled for stage in stages)
+        return self.macs, written, self.sampling - passes
 
 
 @lru_cache(maxsize=512)
+@with_gradients
 def cost(design: Design, size: int = 256, in_channels: int = 3, classes: int = 2) -> Cost:
     """Count a design on an image with sides of `size` pixels. No weight is made and no pixel computed."""
     sides = (size,) * design.dims
@@ -159,19 +168,19 @@ class _Meter(Sketching):
     """Counts operations, living bytes and bytes that the backward pass would keep, stage by stage.
 
     Attributes:
-        stages: Stage -> (macs, sampling, activation bytes, training bytes, written bytes).
+        stages: Stage -> (macs, sampling, of it reassembled, activation bytes, training bytes, written bytes).
     """
 
     def __init__(self, image: Tensor):
         super().__init__()
         self.stages: dict[str, tuple[int, ...]] = {}
-        self.living = self.macs = self.sampling = self.peak = self.kept = self.written = 0
+        self.living = self.macs = self.sampling = self.reassembled = self.peak = self.kept = self.written = 0
         self._unkept = {image.untyped_storage()._cdata: image.nbytes}
 
     def close(self, stage: str) -> None:
         """Book what was counted since the last stage."""
-        self.stages[stage] = (self.macs, self.sampling, self.peak, self.kept, self.written)
-        self.macs = self.sampling = self.kept = self.written = 0
+        self.stages[stage] = (self.macs, self.sampling, self.reassembled, self.peak, self.kept, self.written)
+        self.macs = self.sampling = self.reassembled = self.kept = self.written = 0
         self.peak = self.living
 
     def keep(self, tensor: Tensor) -> None:
@@ -186,6 +195,10 @@ class _Meter(Sketching):
             self.macs += _convolution_macs(args, result)
         elif function.overloadpacket in _SAMPLING:
             self.sampling += result.numel()
+        elif function.overloadpacket is aten.addcmul and args[0].shape == result.shape:
+            # Weighed values on top of a sum of as many: one tap of a reassembly. Norms add theirs to a bias.
+            self.sampling += result.numel()
+            self.reassembled += result.numel()
         if function.is_view:
             return result
         for tensor in result if isinstance(result, tuple) else (result,):

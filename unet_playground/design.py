@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, quote
 
 from unet_playground.errors import IllegalDesign, PlaygroundError, Text, UnknownChoice
 from unet_playground.parts import SLOTS, attentions, downs, sites, skips
-from unet_playground.registry import Choice, catalogues
+from unet_playground.registry import Choice, catalogues, check_length
 
 FORMAT = 1
 DEFAULTS = {
@@ -137,7 +137,10 @@ class Design:
     def read_link(cls, text: str) -> "tuple[Design, tuple[Text, ...]]":
         """Like `from_link`, but what cannot be understood is left out and reported instead of refused."""
         accepted: dict[str, Any] = {}
-        waiting: dict[str, Any] = {**_named(text)}
+        try:
+            waiting: dict[str, Any] = {**_named(text)}
+        except PlaygroundError as error:
+            return cls(), (_ignored(error),)
         while True:
             failed: dict[str, PlaygroundError] = {}
             for key, value in waiting.items():
@@ -151,10 +154,7 @@ class Design:
             if len(failed) == len(waiting):
                 break
             waiting = {key: waiting[key] for key in failed}
-        reasons = [error.text for error in failed.values()]
-        return cls(**accepted), tuple(
-            Text(f"Ignored in the link: {reason.en}", f"已忽略链接中的一项：{reason.zh}") for reason in reasons
-        )
+        return cls(**accepted), tuple(map(_ignored, failed.values()))
 
     def _canonical(self, slot: str, text: str) -> str:
         if not isinstance(text, str):
@@ -217,6 +217,7 @@ class Design:
 
 def parse_levels(slot: str, text: str, depth: int) -> tuple[Choice, ...]:
     """`a` or `a/b/c/d` as one choice per level, finest first."""
+    check_length(text)
     written = text.split("/")
     if len(written) == 1:
         return (catalogues[slot].parse(text),) * depth
@@ -255,9 +256,14 @@ def _not_in_volumes(slot: str, id: str) -> IllegalDesign:
 
 def _named(text: str) -> dict[str, str]:
     """What a query says of a design; a whole address has keys of the page besides, and Gradio's own begin with `__`."""
+    check_length(text)
     _, address, query = text.strip().rpartition("?")
     pairs = dict(parse_qsl(query, keep_blank_values=True))
     return {key: value for key, value in pairs.items() if not (address and (key in _PAGE or key.startswith("__")))}
+
+
+def _ignored(error: PlaygroundError) -> Text:
+    return Text(f"Ignored in the link: {error.text.en}", f"已忽略链接中的一项：{error.text.zh}")
 
 
 def _typed(values: dict[str, Any]) -> dict[str, Any]:

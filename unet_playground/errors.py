@@ -1,5 +1,6 @@
 """What a user can cause, and the two languages in which the product speaks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -23,8 +24,19 @@ class Text:
         return getattr(self, language)
 
     def format(self, **values: object) -> "Text":
-        """The same text with its named fields filled in, in every language."""
-        return Text(self.en.format(**values), self.zh.format(**values))
+        """The same text with its named fields filled in, in every language; a value that is a text speaks it, too."""
+
+        def filled(language: str) -> str:
+            spoken = {name: one.within(language) if isinstance(one, Text) else one for name, one in values.items()}
+            return self.within(language).format(**spoken)
+
+        return Text(filled("en"), filled("zh"))
+
+
+def sentences(texts: Iterable[Text]) -> Text:
+    """One sentence after the other; only English puts a space between them."""
+    said = [*texts]
+    return Text(" ".join(filter(None, (one.en for one in said))), "".join(one.zh for one in said))
 
 
 class PlaygroundError(ValueError):
@@ -37,6 +49,9 @@ class PlaygroundError(ValueError):
     def __init__(self, en: str, zh: str):
         self.text = Text(*("".join(filter(str.isprintable, each)) for each in (en, zh)))
         super().__init__(self.text.en)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.text.en, self.text.zh)
 
 
 class UnknownChoice(PlaygroundError):

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from unet_playground.cost import cost
 from unet_playground.design import Design
 from unet_playground.errors import IllegalDesign, PlaygroundError, Text
 from unet_playground.images import Picture
-from unet_playground.lane import lane
+from unet_playground.lane import lane, lock
 from unet_playground.limits import Limits, figure
 from unet_playground.model import LAYOUTS, UNet
 from unet_playground.tasks import Scan, Task, in_hounsfield, tasks
@@ -295,7 +294,7 @@ class ModelStore:
     def __init__(self, limits: Limits | None = None):
         self._limits = limits or Limits.from_environment()
         self._models: OrderedDict[tuple[str, Design, str], UNet] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = lock()
 
     def get(self, task: str, design: Design, weights: str = "auto") -> UNet:
         """The model; loaded when it is not there yet.

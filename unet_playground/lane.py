@@ -4,8 +4,9 @@ Several at once would share a GPU's memory without knowing of each other, and on
 """
 
 import itertools
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -83,5 +84,19 @@ class Lane:
             self._changed.notify_all()
 
 
+def at_fork(renew: Callable[[], object]) -> None:
+    """Call this in every forked process: what another thread held when it was forked, nobody gives back there."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=renew)
+
+
+def lock() -> threading.Lock:
+    """A lock that is free in a forked process."""
+    made = threading.Lock()
+    at_fork(made._at_fork_reinit)  # type: ignore[attr-defined]
+    return made
+
+
 lane = Lane()
 """This process's."""
+at_fork(lane.__init__)

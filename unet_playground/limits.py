@@ -43,6 +43,8 @@ class Limits:
     requests: int = _limit("REQUESTS", "computations and uploads a minute from one address", 1200, 100_000)
     queue: int = _limit("QUEUE", "computations that wait", 32)
     sessions: int = _limit("SESSIONS", "visitors whose image is held", 200)
+    share: int = _limit("SHARE", "computations and uploads from one address at a time", 12, 1000)
+    held_bytes: int = _limit("HELD_MB", "MB of images that are held for visitors", 2000, 8000, _MILLION)
     cache_bytes: int = _limit("CACHE_MB", "MB of uploads and answers on the disk", 500, 8000, _MILLION)
     cache_seconds: int = _limit("CACHE_SECONDS", "seconds that an upload or an answer stays on the disk", 600)
     parameters: int = _limit("MODEL_MILLIONS", "million parameters of a model", 40, unit=_MILLION)

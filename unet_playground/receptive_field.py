@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,9 @@ from unet_playground.errors import UnknownChoice
 from unet_playground.model import UNet
 from unet_playground.parts.layers import Norm
 from unet_playground.taps import Freeze
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,12 @@ class _Probe(Freeze):
         return self.held[name]
 
 
+def with_gradients(call: Callable[P, R]) -> Callable[P, R]:
+    """The same, whatever the caller switched off: gradients are what is counted, and what is counted is kept."""
+    return torch.inference_mode(False)(torch.enable_grad()(call))
+
+
+@with_gradients
 def _probe(design: Design, image: Tensor) -> _Probe:
     probe = _Probe()
     with _Wiring():
@@ -140,6 +149,7 @@ def _thin(design: Design, side: int) -> Tensor:
 
 
 @lru_cache(maxsize=16)
+@with_gradients
 def _probed(design: Design, side: int) -> tuple[Tensor, _Probe]:
     """A thin image, and every feature map of it, whose graph answers for all their pixels."""
     image = _thin(design, side).requires_grad_()
@@ -147,6 +157,7 @@ def _probed(design: Design, side: int) -> tuple[Tensor, _Probe]:
 
 
 @lru_cache(maxsize=4096)
+@with_gradients
 def _span(design: Design, side: int, at: int, place: str) -> tuple[int, int]:
     image, probe = _probed(design, side)
     asked = probe.features[place].flatten(2)[0, :, at].sum()
@@ -161,12 +172,14 @@ def _sketch_side(design: Design) -> int:
 
 
 @lru_cache(maxsize=64)
+@with_gradients
 def _sketch(design: Design) -> _Probe:
     """Every feature map and held value of a design, on a small image."""
     return _probe(design, _thin(design, _sketch_side(design)))
 
 
 @lru_cache(maxsize=256)
+@with_gradients
 def _held_still(design: Design, place: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of what sees the whole image, and of what sees a neighbourhood, on the way to a place."""
     feature, held = _sketch(design).features[place], _sketch(design).held
@@ -179,6 +192,7 @@ def _held_still(design: Design, place: str) -> tuple[tuple[str, ...], tuple[str,
 
 
 @lru_cache(maxsize=64)
+@with_gradients
 def _wiring(design: Design) -> UNet:
     """The network of a design, one channel wide, with positive weights and nothing that depends on content."""
     with torch.device("meta"):

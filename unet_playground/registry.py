@@ -19,7 +19,9 @@ F = TypeVar("F")
 Value = int | float | str | bool
 
 _SECTION = re.compile(r"^(Args|Shape|Returns|Raises|Source|Yields|Attributes|Example):", re.MULTILINE)
-_WRITTEN = re.compile(r"^\s*([\w.-]+)\s*(?:\((.*)\))?\s*$")
+_WRITTEN = re.compile(r"^\s*([\w.-]+)\s*(?:\((.*)\)\s*)?$")  # two places for the same blanks would take n² steps
+LONGEST = 2000
+"""Characters that a choice or a link may have; a link to two designs has at most 1500."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ class Catalogue(Generic[T]):
                 aliases=aliases,
             )
             self._aliases.update(dict.fromkeys(aliases, id))
-            self.parse.cache_clear()
+            self._parsed.cache_clear()
             return made
 
         return add
@@ -196,7 +198,7 @@ class Catalogue(Generic[T]):
         """Take a choice out again (for notebooks and tests that try one)."""
         for alias in self._entries.pop(id).aliases:
             del self._aliases[alias]
-        self.parse.cache_clear()
+        self._parsed.cache_clear()
 
     def __getitem__(self, id: str) -> Entry[T]:
         entry = self._entries.get(self._aliases.get(id, id))
@@ -220,9 +222,13 @@ class Catalogue(Generic[T]):
         """Every entry in menu order."""
         return tuple(self._entries.values())
 
-    @lru_cache(maxsize=4096)  # noqa: B019 - catalogues live as long as the program
     def parse(self, text: str) -> Choice:
         """Read `cbam(order=parallel)` into its canonical choice: alias resolved, default options dropped."""
+        check_length(text)
+        return self._parsed(text)
+
+    @lru_cache(maxsize=4096)  # noqa: B019 - catalogues live as long as the program
+    def _parsed(self, text: str) -> Choice:
         written = _WRITTEN.match(text)
         if not written:
             raise UnknownChoice(
@@ -244,6 +250,19 @@ class Catalogue(Generic[T]):
 
 catalogues: dict[str, Catalogue[Any]] = {}
 """Every catalogue by its id, slots first, in the order of the page."""
+
+
+def check_length(text: str) -> None:
+    """Refuse what is too long for a choice or a link, before anything is made of it.
+
+    Raises:
+        UnknownChoice: It is.
+    """
+    if len(text) > LONGEST:
+        raise UnknownChoice(
+            f"This text has {len(text)} characters; a choice or link has at most {LONGEST}. Shorten it and try again.",
+            f"该文字有 {len(text)} 个字符；选项或链接最多 {LONGEST} 个字符。请缩短后重试。",
+        )
 
 
 def _read_docstring(made: object) -> tuple[str, str]:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from unet_playground.design import SLOT_IDS, Design
 from unet_playground.errors import UnusableWeights
+from unet_playground.lane import lock
 from unet_playground.model import Origin, UNet
 from unet_playground.tasks import tasks
 
@@ -26,7 +26,7 @@ FORMAT = 2
 SHARD = 9_000_000
 """Bytes of weights in one file; hosts of code refuse larger files."""
 
-_seeding = threading.Lock()
+_seeding = lock()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@
     });
   }
 
+  // How far two places in space lie apart.
+  const distance = (from, to) => Math.hypot(...[0, 1, 2].map((axis) => to[axis] - from[axis]));
+
   // The area of a flat polygon anywhere in space, in the square of its units.
   function area([first, ...others]) {
     const sides = others.map((one) => one.map((length, axis) => length - first[axis])), whole = [0, 0, 0];
@@ -43,5 +46,5 @@
     return { mean: sum / count, spread: Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2)), count };
   }
 
-  window.unetShapes = { ellipse, area, inside };
+  window.unetShapes = { ellipse, area, distance, inside };
 })();

@@ -6,6 +6,7 @@ const words = props.value.words;
 const LIBRARY = "vendor/niivue/niivue.umd.js";
 const HEAT = [[87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
 const UNDOS = 16;
+const HOLD = 600_000; // milliseconds between two words that somebody is still drawing
 const VIEWS = { all: 3, axial: 0, coronal: 1, sagittal: 2, render: 4 };
 const DRAGS = { look: 8, distance: 2, ellipse: 5, outline: 5 }, SHAPES = ["ellipse", "outline"];
 const PENS = ["brush", "fill", "erase"];
@@ -15,7 +16,9 @@ const DIFFERENCE = [["agree", "#ffffff"], ["onlyA", "#7db1ff"], ["onlyB", "#e882
 
 const state = {
   volume: null, masks: {}, doubts: {}, layer: null, hidden: new Set(),
-  run: null, corrected: new Set(), sent: new Set(), view: "all", tool: "look", pen: 1, strokes: 0, plane: 0, opacity: 0.35, contour: 1,
+  // Of each design that a hand has corrected since it was measured, the last drawing; drawings that are under way.
+  run: null, corrected: new Map(), sent: new Set(), drawings: 0, refused: false,
+  view: "all", tool: "look", pen: 1, strokes: 0, plane: 0, opacity: 0.35, contour: 1,
 };
 let viewer = null, library = null, image = null, shape = null;
 
@@ -72,7 +75,12 @@ root.append(make("div", { class: "bars" }, ...Object.values(bars)), notes, pendi
 
 function loaded() {
   return (library ??= new Promise((done, failed) => {
-    const script = make("script", { src: LIBRARY, onload: () => done(window.niivue), onerror: failed });
+    const missed = () => {
+      library = null;
+      script.remove();
+      failed(new Error(words.network));
+    };
+    const script = make("script", { src: LIBRARY, onload: () => done(window.niivue), onerror: missed });
     document.head.append(script);
   }));
 }
@@ -94,7 +102,17 @@ async function started() {
     state.strokes = Math.min(state.strokes + 1, UNDOS - 1);
     touch();
   };
-  made.onMeasurementCompleted = ({ distance }) => { measured.textContent = `${words.distance}: ${distance.toFixed(1)} ${unit()}`; };
+  // NiiVue measures in a box without the tilt of the gantry; lengths, like areas, are those in the patient.
+  const place = made.frac2mm.bind(made), line = made.drawMeasurementTool.bind(made), real = (frac) => place(frac, 0, true);
+  made.drawMeasurementTool = (...ends) => {
+    made.frac2mm = real;
+    line(...ends);
+    made.frac2mm = place;
+  };
+  made.onMeasurementCompleted = ({ startMM, endMM }) => {
+    const [from, to] = [startMM, endMM].map((one) => real(made.mm2frac(one)));
+    measured.textContent = `${words.distance}: ${shapes.distance(from, to).toFixed(1)} ${unit()}`;
+  };
   const scene = made.drawScene.bind(made);
   made.drawScene = () => { scene(); trace(); page(); };
   viewer = root.niivue = made;
@@ -119,7 +137,7 @@ async function open(volume) {
     viewer.createEmptyDrawing();
     Object.assign(viewer.opts, { isOrientationTextVisible: volume.oriented, showMeasureUnits: volume.spaced });
     presets.replaceChildren(...volume.presets.map((one) => make("option", {}, one.title)), make("option", { hidden: true }, words.own));
-    Object.assign(state, { masks: {}, layer: null, strokes: 0, corrected: new Set(), sent: new Set() });
+    Object.assign(state, { masks: {}, layer: null, strokes: 0, corrected: new Map(), sent: new Set(), refused: false });
     preset(0);
     look(state.view);
     root.dataset.state = "shown";
@@ -149,7 +167,7 @@ async function lay() {
     unsure[`doubt${name}`] = await unpacked(doubts[name]);
   }
   if (props.value.run !== run || root.dataset.state !== "shown") return;
-  Object.assign(state, { masks: data, doubts: unsure, strokes: 0, corrected: new Set(), sent: new Set() });
+  Object.assign(state, { masks: data, doubts: unsure, strokes: 0, corrected: new Map(), sent: new Set(), refused: false });
   state.layer = Object.keys(data).includes(state.layer) ? state.layer : Object.keys(data)[0] ?? null;
   pens.replaceChildren(...props.value.labels.map((one, at) => make("option", { value: at + 1 }, one.title)));
   layer(state.layer);
@@ -164,7 +182,7 @@ function differing({ A, B }) {
 }
 
 function layer(name) {
-  if (state.layer in state.masks && state.strokes && viewer.drawBitmap) state.masks[state.layer] = viewer.drawBitmap.slice();
+  if (state.corrected.has(state.layer)) state.masks[state.layer] = viewer.drawBitmap.slice();
   Object.assign(state, { layer: name, strokes: 0, hidden: new Set() });
   if (PENS.includes(state.tool) && !(name in state.masks)) state.tool = "look";
   viewer.drawBitmap = name === "difference" ? differing(state.masks) : ((state.masks[name] ?? state.doubts[name])?.slice() ?? new Uint8Array(image.img.length));
@@ -271,8 +289,8 @@ function back() {
 
 // The mask that is shown differs from the one that was measured last.
 function touch() {
-  state.corrected.add(state.layer);
-  state.sent.delete(state.layer);
+  state.corrected.set(state.layer, `${state.layer} ${(state.drawings += 1)}`);
+  state.refused = false;
   refresh();
 }
 
@@ -283,7 +301,7 @@ function forget() {
   measured.textContent = "";
 }
 
-const unsent = () => [...state.corrected].filter((design) => !state.sent.has(design));
+const unsent = () => [...state.corrected].filter(([, drawing]) => !state.sent.has(drawing)).map(([design]) => design);
 
 // Without a network it waits: Gradio would give the page up and load it anew.
 async function hand(design = state.layer) {
@@ -291,15 +309,20 @@ async function hand(design = state.layer) {
   if (!navigator.onLine) await new Promise((back) => window.addEventListener("online", back, { once: true }));
   if (volume !== state.volume) return;
   if (design === state.layer) state.masks[design] = viewer.drawBitmap.slice();
-  state.sent.add(design);
+  const drawing = state.corrected.get(design);
+  state.sent.add(drawing);
+  state.refused = false;
   refresh();
-  trigger("input", { volume: volume.id, run, design, mask: await packed(state.masks[design]) });
+  trigger("input", { volume: volume.id, run, design, drawing, mask: await packed(state.masks[design]) });
 }
 
-// What was sent is measured, or was refused; what was drawn after it is in no number yet in either case.
+// A drawing is measured; none, where it was refused. What was drawn after it is in no number yet in either case.
 function settle(measured) {
-  if (measured) for (const design of state.sent) state.corrected.delete(design);
-  state.sent.clear();
+  for (const [design, drawing] of state.corrected) if (drawing === measured) state.corrected.delete(design);
+  if (!measured) {
+    state.sent.clear();
+    state.refused = true;
+  }
   refresh();
 }
 
@@ -403,7 +426,7 @@ function refresh() {
   const waiting = state.corrected.size > 0;
   pending.textContent = waiting ? words.pending : "";
   const held = ".files, .number, .controls > :not(.halt)";
-  for (const one of root.closest(".volume-room")?.querySelectorAll(held) ?? []) one.inert = waiting;
+  for (const one of root.closest(".volume-room")?.querySelectorAll(held) ?? []) one.inert = waiting && !state.refused;
   notes.textContent = volume?.notes ?? "";
   const names = Object.keys(state.masks), alone = names.length < 2;
   const offered = [
@@ -444,8 +467,8 @@ new ResizeObserver(() => { if (viewer) { arrange(); viewer.drawScene(); } }).obs
 canvas.addEventListener("pointerleave", () => { pointed.textContent = ""; });
 stage.addEventListener("keydown", press, true);
 stage.addEventListener("keyup", (event) => event.stopPropagation(), true);
-document.addEventListener("measured", () => settle(true));
-document.addEventListener("unmeasured", () => settle(false));
+document.addEventListener("measured", (event) => settle(event.detail));
+setInterval(() => { if (state.corrected.size) trigger("tick"); }, HOLD);
 window.addEventListener("beforeunload", (event) => { if (state.corrected.size) event.preventDefault(); });
 watch("value", update);
 refresh();

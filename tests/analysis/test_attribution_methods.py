@@ -107,7 +107,7 @@ def test_fixed_steps_are_those_of_captum():
 
 
 def test_by_default_the_path_is_looked_at_where_the_network_decides():
-    # The class appears between 4% and 5% of the way: 32 equal steps miss it or count it twice.
+    # The class appears between 4% and 5% of the way: 32 fixed points miss it or count it twice.
     mean = float(IMAGE.sum())
     model = Known(lambda x: torch.sigmoid(2000 * (x.sum((1, 2, 3)) / mean - 0.045))[:, None, None].expand(-1, 14, 11))
     result = _run("integrated-gradients", model)
@@ -156,6 +156,15 @@ def test_guided_backpropagation_stops_negative_gradients_at_every_relu():
     torch.testing.assert_close(plain, known)
     guided = GuidedBackprop(twin).attribute(image, 0)
     assert not torch.allclose(guided, plain)
+
+
+def test_guided_grad_cam_lies_where_grad_cam_lies_on_sides_that_halve_unevenly():
+    model, whole = loaded(PLAIN), Target(0, box=(0, 0, 13, 10))
+    guided = GuidedBackprop(Twin(ask(model, IMAGE, whole, UNWATCHED))).attribute(IMAGE.clone().requires_grad_(), 0)
+    place = np.maximum(_run("grad-cam", model, whole, level=2).values, 0)
+    expected = guided[0].sum(0).detach().numpy() * place
+    assert expected.any()
+    np.testing.assert_allclose(_run("guided-grad-cam", model, whole).values, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +337,8 @@ def test_it_can_be_ended_on_the_way(method: str):
 def test_it_is_shown_before_it_is_checked(method: str):
     watch = Shown()
     result = _run(method, loaded(PLAIN), watch=watch, checks=True)
-    assert watch.results[-1].curves is None
+    assert watch.results[-1].curves is watch.results[-1].kept is None
     np.testing.assert_array_equal(watch.results[-1].values, result.values)
-    assert result.curves is not None and result.kept is not None
-    assert "Rank correlation with the same method on shuffled weights" in result.check.en
+    assert result.kept is not None
+    assert "rank correlation with the same method on shuffled weights" in result.check.en
+    assert (result.curves is None) == ("deletion says nothing here" in result.check.en)

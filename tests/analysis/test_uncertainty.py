@@ -27,6 +27,7 @@ from unet_playground.analysis.uncertainty import (
 from unet_playground.analysis.uncertainty.curve import BINS
 from unet_playground.analysis.uncertainty.ensemble import summarised
 from unet_playground.analysis.watch import Watch
+from unet_playground.model import Origin
 from unet_playground.training import datasets as data_sets
 from unet_playground.weights import Card
 
@@ -130,6 +131,16 @@ def test_brightness_spreads_what_depends_on_it_and_coarse_results_come_first():
     assert watch.pauses == 10
     brighter = torch.sigmoid(10 * 1.2 * IMAGE.mean(1) - 5)[0].numpy()
     assert result.areas[8] == (brighter > 0.5).sum()
+
+
+@pytest.mark.parametrize(("task", "moves"), [("nuclei", 8), ("vessels", 8), ("liver", 1), ("hippocampus", 1), ("", 1)])
+def test_images_are_turned_only_where_training_turned_them(task: str, moves: int):
+    model = Known(lambda image: image.mean(1) - 0.5)
+    model.origin = Origin(task, "untrained", "") if task else None
+    result = augmented(model, IMAGE, Target())
+    assert (len(result.areas), result.turns) == (moves + 2, moves - 1)
+    assert ("undone without interpolation" in result.check.en) == (moves > 1)
+    assert ("none is turned or flipped" in result.check.en) == (moves == 1)
 
 
 def _opinion(mask: np.ndarray) -> np.ndarray:

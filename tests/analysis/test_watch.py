@@ -1,10 +1,13 @@
 """Long computations are looked at before they are done, rest while nobody looks, and end when nobody will."""
 
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
 from unet_playground.analysis.watch import Watch, stream
+from unet_playground.lane import lane
 
 
 class _Counting:
@@ -20,6 +23,13 @@ class _Counting:
             self.reached = number
             watch.show(number)
         return self.last
+
+
+def _until(met: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not met():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def test_coarse_results_come_in_order_and_the_final_one_last():
@@ -42,7 +52,33 @@ def test_a_stream_that_is_left_leaves_no_thread():
     results = stream(_Counting(1000))
     next(results)
     results.close()
-    assert threading.active_count() == before
+    _until(lambda: threading.active_count() == before)
+
+
+def test_leaving_a_stream_waits_for_nobody_and_takes_nobodys_turn():
+    before, taken, done = threading.active_count(), threading.Event(), threading.Event()
+    kept: list[bool] = []
+
+    def compute() -> None:
+        with lane.turn():
+            taken.set()
+            done.wait(20)
+            kept.append(lane._mine)
+
+    counting = _Counting(1000)
+    results = stream(counting)
+    next(results)
+    threading.Thread(target=compute, daemon=True).start()
+    assert taken.wait(20)
+    closing = threading.Thread(target=results.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    waits = closing.is_alive()
+    done.set()
+    assert not waits
+    _until(lambda: threading.active_count() == before)
+    assert kept == [True] and counting.reached == 0
+    assert lane._holder is None
 
 
 def test_what_ends_it_is_raised_where_it_is_looked_at():

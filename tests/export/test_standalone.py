@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from tests.export.networks import BASE, DESIGNS, MIXED, unpacked, varied
 from unet_playground import Design, PlaygroundError, UNet, load_model
 from unet_playground.export import design_json, standalone
+from unet_playground.export.source import is_own
 from unet_playground.images import Picture
 from unet_playground.parts import skips
 from unet_playground.tasks import tasks
@@ -284,3 +285,11 @@ def test_the_licence_of_the_data_comes_along():
 
 def test_design_json_reads_back():
     assert Design.from_json(json.loads(design_json(MIXED[0]))) == MIXED[0]
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_a_library_of_another_environment_is_not_taken_over(folder: str, monkeypatch: pytest.MonkeyPatch):
+    library = ModuleType(f"lent_from_{folder[:4]}")
+    library.__file__ = f"/usr/lib/python3/{folder}/{library.__name__}/__init__.py"
+    monkeypatch.setitem(sys.modules, library.__name__, library)
+    assert not is_own(library.__name__)

@@ -8,12 +8,13 @@ import pytest
 from unet_playground import Picture
 from unet_playground.analysis import Attribution, Target
 from unet_playground.analysis.attribution import Curves
+from unet_playground.errors import Text
 from unet_playground.figures import draw, to_png
 
 PICTURE = Picture.from_array(np.random.default_rng(0).integers(0, 256, (20, 26), dtype=np.uint8))
 VALUES = np.random.default_rng(1).normal(size=(20, 26)).astype(np.float32)
 SHARES = np.linspace(0, 1, 5, dtype=np.float32)
-CURVES = Curves(SHARES, 1 - SHARES, SHARES, (1 - SHARES) ** 2)
+CURVES = Curves(SHARES, 1 - SHARES, SHARES, (1 - SHARES) ** 2, Text("black", "黑色"))
 RESULT = Attribution(Target(1, (3, 4)), VALUES, float(VALUES.sum()), 8)
 
 
@@ -36,7 +37,8 @@ def test_the_title_says_what_was_asked_and_the_gap(target: Target, asked: str):
 
 def test_the_title_of_a_method_that_promises_no_sum_has_no_gap():
     assert _title(replace(RESULT, complete=False)) == "Class 1, pixel 3, 4"
-    assert "0.25 kept when weights are shuffled" in _title(replace(RESULT, complete=False, kept=0.25))
+    title = _title(replace(RESULT, complete=False, kept=0.25))
+    assert title == "Class 1, pixel 3, 4;\nof the whole image 0.25 kept when weights are shuffled"
 
 
 def test_the_colours_are_symmetric_and_the_bar_says_unit_and_range():

@@ -26,7 +26,7 @@ def _bar_labels(figure: Figure) -> list[str]:
     return [axes.get_xlabel() for axes in figure.axes if axes.get_label() == "<colorbar>"]
 
 
-def test_every_gate_has_its_panel_on_one_scale_with_its_check():
+def test_every_gate_has_its_panel_on_its_own_scale_with_its_check():
     result = AttentionMaps(
         Target(),
         (
@@ -40,10 +40,18 @@ def test_every_gate_has_its_panel_on_one_scale_with_its_check():
     titles = [axes.get_title() for axes in figure.axes[:4]]
     assert titles[0] == "skip.0.channel\nchanges nothing"
     assert titles[1] == "skip.0.spatial\nones: Dice 0.750"
-    assert figure.axes[0].get_ylim() == (0, 2)
+    assert figure.axes[0].get_ylim() == (0, 1)
     assert len(figure.axes[0].patches) == 8
     assert [axes.images[0].get_clim() for axes in figure.axes[1:4:2]] == [(0, 2), (0, 2)]
-    assert _bar_labels(figure)[0].startswith("factor, 0 to 2")
+    assert {axes.images[0].get_cmap().name for axes in figure.axes[1:4:2]} == {"blue-orange"}
+    assert [label.split(";")[0] for label in _bar_labels(figure)] == ["factor, 0 to 2"]
+
+
+def test_gates_of_two_ranges_have_two_colour_bars():
+    maps = (_map("gate.0.alpha", np.full((20, 26), 0.5), 1.0), _map("skip.0.spatial", np.full((20, 26), 1.5), 2.0))
+    figure = draw(AttentionMaps(Target(), maps), PICTURE)
+    assert [axes.images[0].get_cmap().name for axes in figure.axes[:2]] == ["inferno", "blue-orange"]
+    assert [label.split(";")[0] for label in _bar_labels(figure)] == ["factor, 0 to 1", "factor, 0 to 2"]
 
 
 def test_a_coarse_map_lies_where_its_pixels_lie_in_the_image():

@@ -131,7 +131,16 @@ def test_spacing_is_rows_then_columns_or_unknown(spacing: Any, expected: Any) ->
     ],
 )
 def test_which_way_is_left(axes: list[float], expected: str | None) -> None:
-    assert _read(_GRAY, ImageOrientationPatient=axes).orientation == expected
+    picture = _read(_GRAY, ImageOrientationPatient=axes)
+    assert picture.orientation == expected
+    noted = any("turn it, or open it as a volume" in note.en for note in picture.notes)
+    assert noted == (expected == "RP")
+
+
+def test_a_mirrored_slice_says_what_is_where() -> None:
+    [note] = _read(_GRAY, ImageOrientationPatient=[-1, 0, 0, 0, -1, 0]).notes
+    assert note.en.startswith("The right of the patient is on the right of this picture, the front at the bottom.")
+    assert note.zh.startswith("此图像的右方为患者的右侧，下方为前侧。")
 
 
 def test_geometry_of_many_frames_stands_in_the_shared_groups() -> None:

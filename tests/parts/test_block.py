@@ -174,6 +174,19 @@ def test_with_one_rate_a_pixel_is_seen_on_a_grid_only(rates: str, level: int, gr
     assert {tuple(offset) for offset in changed.tolist()} == set(itertools.product(steps, repeat=2))
 
 
+@pytest.mark.parametrize(
+    ("down", "rates", "gaps"), [("none", "2", True), ("none", "doubling", False), ("max-pool", "4", False)]
+)
+def test_a_whole_network_has_gaps_only_with_one_rate_at_full_resolution(down: str, rates: str, gaps: bool):
+    network = UNet(Design(down=down, block=f"dilated(rates={rates})", width=8)).requires_grad_(False)
+    image = torch.rand(1, 3, 128, 128, requires_grad=True)
+    network(image)[0, :, 64, 64].sum().backward()
+    assert image.grad is not None
+    rows, columns = (seen := image.grad[0].abs().sum(0) > 0).nonzero().T
+    box = seen[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    assert (float(box.float().mean()) < 0.5) == gaps
+
+
 def _reached(rates: str, level: int) -> Tensor:
     """Which pixels of its field an impulse reaches through a block's convolutions, made positive."""
     part = _block(f"dilated(rates={rates})", {"inner": 1}, 1, level=level)

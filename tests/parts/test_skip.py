@@ -23,7 +23,7 @@ from tests.parts.explicit import (
     random_image,
     repeat,
 )
-from unet_playground import UNet
+from unet_playground import Design, UNet
 from unet_playground.parts import Passage, Place, skips
 
 
@@ -187,6 +187,22 @@ def test_full_scale_brings_the_finer_encoder_levels_and_the_coarser_decoder_stag
     for level, stage in enumerate(_stages(network)):
         own = _branch(stage.skip.part, "decoded", trace[f"up.{level}"])
         assert_equal(trace[f"fused.{level}"], torch.cat([own, trace[f"skip.{level}"]], 1))
+
+
+def test_a_fresh_attention_gate_is_equally_open_everywhere_and_learns_at_once():
+    network = UNet(Design(skip="attention-gate", depth=2, width=4))
+    image = torch.rand(1, 3, 13, 10)
+    gates = network.trace(image).gates
+    assert len(gates) == 2
+    for gate in gates.values():
+        assert torch.equal(gate.values, torch.full_like(gate.values, 2.0).sigmoid())
+    step = torch.optim.SGD(network.parameters(), 0.1)
+    for behind in ("psi", "of_encoded", "of_decoded"):
+        step.zero_grad()
+        network(image)[:, 1].square().mean().backward()
+        for stage in _stages(network):
+            assert getattr(stage.skip.part, behind).weight.grad.any()
+        step.step()
 
 
 def test_every_full_scale_stage_has_five_equal_branches_at_depth_four():

@@ -17,6 +17,7 @@ from unet_playground import Design
 from unet_playground.errors import IllegalDesign, MissingData, PlaygroundError, UnknownChoice
 from unet_playground.export import load_own
 from unet_playground.training import live
+from unet_playground.training.datasets import split
 from unet_playground.training.live import DIVERGED, FINISHED, OUT_OF_TIME, STOPPED, Live, Plan, images_of
 from unet_playground.training.loop import Bank
 
@@ -164,13 +165,18 @@ def test_a_task_with_more_classes_is_scored_on_those_that_are_drawn():
         assert score == pytest.approx(2 * ((mask == 1) & true).sum() / ((mask == 1).sum() + true.sum()))
 
 
-def test_a_data_sets_validation_images_are_held_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("UNET_PLAYGROUND_DATA", str(write_scenes(tmp_path, 40)))
+@pytest.mark.parametrize("there", [20, 2])
+def test_a_data_sets_validation_images_are_held_out(there: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    root = write_scenes(tmp_path, 40)
+    for sample in split("nuclei", root)["validation"][there:]:
+        sample.image.unlink()
+        sample.label.unlink()
+    monkeypatch.setenv("UNET_PLAYGROUND_DATA", str(root))
     monkeypatch.setattr(live, "WINDOW", 16)
     assert live.has_data()
     images = images_of("nuclei", live.DATA)
     assert not {one.name for one in images.training} & {one.name for one in images.held_out}
-    assert live.SHOWN <= len(images.held_out) <= live.HELD_OUT
+    assert len(images.held_out) == min(there, live.HELD_OUT)
     assert {tuple(one.labels.shape) for one in images.held_out} == {(16, 16)}
     assert {tuple(one.image.shape) for one in images.held_out} == {(3, 16, 16)}
     run = _finished(replace(PLAN, source=live.DATA))

@@ -266,6 +266,7 @@ def test_the_weights_that_are_best_on_validation_are_kept(checks: int, scenes: P
     card = session.run()
     scores = card.metrics["validation"]
     assert [one["step"] for one in scores] == ([27, 34, 40] if checks else [])
+    assert card.metrics["kept"] == (max(scores, key=lambda one: one["dice"])["step"] if checks else 40)
     assert not (session.out / "best.safetensors").exists()
     validation = examples("nuclei", split("nuclei", scenes)["validation"])
     kept = evaluate(teacher_of("nuclei", session.out), validation).dice

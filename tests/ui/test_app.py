@@ -1,5 +1,6 @@
 """What a browser is sent of what a generator yields: everything once, whole, and nothing at its end."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import httpx
 import numpy as np
 import orjson
 import pytest
+from gradio.state_holder import StateHolder
 
 from unet_playground import Picture
 from unet_playground.errors import Text
@@ -18,6 +20,7 @@ from unet_playground.ui.bench import Bench
 from unet_playground.ui.ending import Attended
 from unet_playground.ui.page import Page
 from unet_playground.ui.scene import Scene, Turn
+from unet_playground.ui.sessions import keep_images
 
 PAIRS = [{"kept": 1, "changed": 1}, {"kept": 1, "changed": 2}]
 
@@ -91,6 +94,25 @@ def test_what_was_not_foreseen_is_told_by_a_number_that_stands_in_the_log(caplog
     assert "secret" not in f"{said}{caplog.text}" and "PHISENTINEL" not in f"{said}{caplog.text}"
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_file_that_is_only_named_by_an_address_is_not_fetched(nested: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def fetch(url: str, cache_dir: str) -> str:
+        asked.append(url)
+        raise OSError
+
+    monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", fetch)
+    named = {"path": "https://host.example/a.png", "meta": {"_type": "gradio.FileData"}}
+    with Whole(analytics_enabled=False) as app:
+        for given in (gr.File(), gr.Textbox(), gr.JSON()):
+            gr.Button().click(lambda given: None, given)
+    for function in app.fns.values():
+        with pytest.raises(gr.Error, match="named by a web address, which is not fetched"):
+            asyncio.run(app.process_api(function, [{"a": [named]} if nested else named]))
+    assert not asked
+
+
 @pytest.mark.parametrize("how", ["cancelled", "left"])
 def test_what_nobody_waits_for_any_more_is_ended(how: str) -> None:
     begun, ended = threading.Event(), threading.Event()
@@ -121,6 +143,66 @@ def test_what_nobody_waits_for_any_more_is_ended(how: str) -> None:
                 httpx.post(f"{address}gradio_api/cancel", json=body, timeout=30).raise_for_status()
         assert ended.wait(30)
     finally:
+        app.close()
+
+
+def _scene(side: int) -> Scene:
+    return Scene("nuclei", Picture.from_array(np.zeros((side, side), np.uint8)), Text("a", "甲"))
+
+
+def test_images_beyond_what_may_be_held_are_let_go_longest_unused_first() -> None:
+    with Whole(analytics_enabled=False) as app:
+        scene, other = gr.State(None), gr.State("kept")
+        gr.Button().click(lambda: _scene(10), None, scene, api_visibility="private")
+    holder = StateHolder()
+    holder.set_blocks(app)
+    for name in ("first", "second", "third"):
+        holder[name][scene._id], holder[name][other._id] = _scene(10), name
+    assert holder["first"]  # who comes again is the last to lose an image
+    keep_images(holder, 200)
+    held = {name: session.state_data[scene._id] is not None for name, session in holder.session_data.items()}
+    assert held == {"first": True, "second": False, "third": True}
+    assert [holder[name][other._id] for name in held] == [*held]
+    app._most_held = 100
+    asyncio.run(app.process_api(0, [], state=holder["second"], session_hash="second"))
+    assert [name for name in held if holder[name][scene._id] is not None] == ["second"]
+
+
+def test_the_session_of_a_script_ends_with_its_answer_and_that_of_a_page_stays() -> None:
+    with Whole(analytics_enabled=False) as app:
+        held, said = gr.State(0), gr.Textbox()
+        gr.Button().click(lambda: "said", None, said)
+        gr.Button().click(lambda: 1, None, held, api_visibility="private")
+    holder = StateHolder()
+    holder.set_blocks(app)
+
+    def call(function: int, session: str) -> None:
+        asyncio.run(app.process_api(function, [], state=holder[session], session_hash=session))
+
+    call(0, "script")
+    call(1, "page")
+    call(0, "page")
+    assert [*holder.session_data] == [*holder.time_last_used] == ["page"]
+
+
+def test_it_is_known_how_much_one_address_has_asked_for() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def long() -> None:
+        begun.set()
+        ended.wait(30)
+
+    with Whole(analytics_enabled=False) as app:
+        gr.Button().click(long)
+    _, address, _ = app.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
+    try:
+        for _ in range(2):
+            call = {"data": [], "fn_index": 0, "session_hash": "one"}
+            httpx.post(f"{address}gradio_api/queue/join", json=call, timeout=30).raise_for_status()
+        assert begun.wait(30)
+        assert (app.asked_by("127.0.0.1"), app.asked_by("10.0.0.1")) == (2, 0)
+    finally:
+        ended.set()
         app.close()
 
 

@@ -60,6 +60,7 @@ def test_every_gate_has_its_own_range_its_check_and_its_place_in_the_image(langu
     spatial, channel = layer(AttentionMaps(Target(), maps), PICTURE, language)["maps"]
     np.testing.assert_allclose(_pixels(spatial["image"]) / 255 * 2, values, atol=1 / 255 + 1e-6)
     assert (spatial["scale"], spatial["low"], spatial["high"]) == (4, "0", "2")
+    assert spatial["colors"] == "signed"
     assert "0.750" in spatial["check"]
     assert channel["bars"] == pytest.approx(values[0].tolist(), abs=1e-4)
     assert channel["check"] == texts.UNCHECKED.within(language)

@@ -223,7 +223,9 @@ def test_a_coloured_upload_is_taken_by_a_task_of_one_channel_and_removed(tmp_pat
 def test_an_upload_unlike_the_training_images_is_warned_of_and_others_are_not(tmp_path: Path, task: str):
     path = tmp_path / "upload.png"
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (200, 240), dtype=np.uint8))
-    warning = Scene.of_upload(task, str(path)).warning
+    scene = Scene.of_upload(task, str(path))
+    assert ("Orientation unknown" in scene.told.en) == (tasks[task].make.scan is not None)
+    warning = scene.warning
     assert warning is not None and "unlike" in warning.en and tasks[task].title.zh in warning.zh
     path.write_bytes(example("liver", "lower").image.read_bytes())
     assert (Scene.of_upload(task, str(path)).warning is None) == (task == "liver")

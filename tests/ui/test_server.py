@@ -1,5 +1,6 @@
 """The server towards strangers: limits, headers, health, a log without content, a store that empties itself."""
 
+import asyncio
 import json
 import os
 import re
@@ -21,6 +22,8 @@ from PIL import Image
 from tests.browser.app import started
 from unet_playground.__main__ import main
 from unet_playground.errors import PlaygroundError
+from unet_playground.limits import Limits
+from unet_playground.ui.door import Door, address_of
 from unet_playground.ui.login import Login, hashed
 from unet_playground.ui.store import Store
 
@@ -206,6 +209,85 @@ def test_the_store_is_bounded(server: _Server):
         os.utime(store / "old" / str(number), (long_ago + number, long_ago + number))
     assert server.visitor().post(_UPLOAD, files=piece).status_code == 200
     assert fresh.exists() and not (store / "old" / "0").exists() and (store / "old" / "3").exists()
+
+
+def test_nothing_goes_from_the_store_where_that_would_not_make_room():
+    store = Store(1000, 60)
+    old, young = store.folder / "old", store.folder / "young"
+    for path, age in ((old, 100), (young, 0)):
+        path.write_bytes(bytes(400))
+        os.utime(path, (time.time() - age, time.time() - age))
+    assert not store.has_room(700) and old.exists()
+    assert store.has_room(600) and not old.exists() and young.exists()
+
+
+class _Ledger:
+    def note(self, *told: Any) -> None: ...
+
+
+async def _answer(door: Door, receive: Any, path: str = _UPLOAD, address: str = "10.0.0.1") -> tuple[int, str]:
+    """Status and content of what a request gets."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await door({"type": "http", "method": "POST", "path": path, "headers": [], "client": (address, 1)}, receive, send)
+    return sent[0]["status"], sent[1]["body"].decode()
+
+
+async def _reads(scope: Any, receive: Any, send: Any) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"[]"})
+
+
+async def _nothing_comes() -> dict[str, Any]:
+    return await asyncio.get_running_loop().create_future()
+
+
+async def _whole_body() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"x", "more_body": False}
+
+
+def test_who_sends_nothing_takes_no_room_for_long(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("unet_playground.ui.door._QUIET", 0.05)
+    store = Store(1000, 60)
+    for limits, status in ((Limits(body_bytes=1000), 408), (Limits(requests=0), 429)):
+        door = Door(_reads, limits, _Ledger(), store, lambda address: 0)  # type: ignore[arg-type]
+        answered, said = asyncio.run(_answer(door, _nothing_comes))
+        assert answered == status and "the limit" in said and "。" in said
+        with store.room_for(1000) as all_of_it:
+            assert all_of_it
+
+
+@pytest.mark.parametrize("path", [_JOIN, _UPLOAD, "/gradio_api/call/segment", "/gradio_api/run/segment"])
+def test_one_address_has_its_share_of_what_waits_and_no_more(path: str):
+    """What has been let in and stands in no queue yet counts, too."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.05)
+        await _reads(scope, receive, send)
+
+    waiting = {"10.0.0.1": 1, "10.0.0.2": 3}
+    door = Door(app, Limits(share=3, body_bytes=1), _Ledger(), Store(9, 9), lambda one: waiting.get(one, 0))  # type: ignore[arg-type]
+
+    async def crowd() -> list[tuple[int, str]]:
+        return await asyncio.gather(*(_answer(door, _whole_body, path, f"10.0.0.{n}") for n in (1, 1, 1, 2, 3)))
+
+    for _ in range(2):
+        answers = asyncio.run(crowd())
+        assert [status for status, _ in answers] == [200, 200, 429, 429, 200]
+        assert "the limit is 3" in answers[2][1]
+
+
+def test_on_a_space_visitors_are_told_apart_by_what_its_proxy_adds(monkeypatch: pytest.MonkeyPatch):
+    scope = {"headers": [(b"x-forwarded-for", b"1.1.1.1, 2.2.2.2")], "client": ("10.0.0.1", 1)}
+    assert address_of(scope) == "10.0.0.1"
+    monkeypatch.setenv("SPACE_ID", "one/playground")
+    assert address_of(scope) == "2.2.2.2"
+    assert address_of({**scope, "headers": []}) == "10.0.0.1"
 
 
 def test_uploads_on_their_way_need_room_too():

@@ -3,10 +3,14 @@
 import base64
 import copy
 import gzip
+import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import gradio as gr
 import nibabel
 import numpy as np
 import pytest
@@ -19,7 +23,7 @@ from unet_playground.images.volumes import Volume
 from unet_playground.model import Origin
 from unet_playground.tasks import tasks
 from unet_playground.ui import study
-from unet_playground.ui.rooms.volume import tables
+from unet_playground.ui.rooms.volume import VolumeRoom, tables
 from unet_playground.ui.study import (
     Answer,
     Desk,
@@ -37,6 +41,19 @@ from unet_playground.ui.study import (
 from unet_playground.volumes.measuring import Table, measure, to_csv
 from unet_playground.volumes.segmenting import VolumeSegmentation
 
+LOADING = """
+let library = null;
+const LIBRARY = "/vendor/x.js", words = { network: "The network failed." }, window = { niivue: "viewer" }, asked = [];
+const make = (tag, told) => ({ ...told, remove() {} }), document = { head: { append: (script) => asked.push(script) } };
+%s
+(async () => {
+  const first = loaded().catch((error) => error.message);
+  asked[0].onerror({});
+  const second = loaded();
+  asked[1]?.onload();
+  console.log(await first, await second.catch(() => "nothing"), loaded() === second);
+})();
+"""
 CODES = ["RAS", "LPS", "SLA", "PIR", "ILP"]
 
 
@@ -226,6 +243,31 @@ def test_what_a_hand_corrected_goes_only_at_the_second_asking():
     assert not desk.may_replace("file")  # the masks have changed since
 
 
+def test_the_browser_hears_which_correction_was_measured_and_of_a_refused_one_that_none_was():
+    desk, volume, room = Desk(), _volume(), VolumeRoom.__new__(VolumeRoom)
+    mask = (volume.values > 100).astype(np.uint8)
+    found, model = VolumeSegmentation(mask, mask[None], Design(), Origin("liver", "solo", "")), Any
+    answer = Answer(model, found)  # type: ignore[arg-type]
+    desk.take(Study(volume, "", "liver", {"A": Reading(mask, answer, measure(volume, mask, ()))}, "one", "run"))
+    room.language, parts = "en", ("table", "refused", "measured")
+    for name in parts:
+        setattr(room, name, name)
+
+    def told(**changed: Any) -> tuple[dict[str, Any], str]:
+        sent = {"volume": "one", "run": "run", "design": "A", "drawing": "A 7", "mask": packed(mask, volume), **changed}
+        [said] = cast(Any, room._correct(desk, gr.EventData(None, sent)))
+        return said, said["measured"]
+
+    said, measured = told()
+    assert measured == "A 7" and "corrected by hand" in said["table"]
+    said, measured = told(mask="no mask")
+    assert measured == "" and "no mask of the volume" in said["refused"]
+    assert told(run="another")[1] == ""
+    desk.leave()
+    said, measured = told()
+    assert measured == "" and "open it again" in said["refused"]
+
+
 def test_another_volume_of_the_same_file_is_opened_and_one_alone_is_not_held():
     many = np.stack([PATIENT, PATIENT + 1], -1)
     first = of_files([nibabel.Nifti1Image(many, PLACE).to_bytes()])
@@ -235,6 +277,15 @@ def test_another_volume_of_the_same_file_is_opened_and_one_alone_is_not_held():
     assert of_files([nibabel.Nifti1Image(PATIENT, PLACE).to_bytes()]).files == ()
     with pytest.raises(UnreadableImage, match="no volume 2"):
         first.other(2)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node on this machine")
+def test_what_draws_volumes_is_asked_for_again_after_the_network_failed():
+    script = (Path(__file__).parents[2] / "assets" / "web" / "volume.js").read_text("utf-8")
+    loading = re.search(r"^function loaded.*?^}", script, re.DOTALL | re.MULTILINE)
+    assert loading
+    run = subprocess.run(["node", "-e", LOADING % loading[0]], capture_output=True, text=True, timeout=60)
+    assert run.stdout == "The network failed. viewer true\n", run.stderr
 
 
 def test_the_picture_of_a_volume_has_a_name_that_nobody_can_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

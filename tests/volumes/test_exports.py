@@ -89,12 +89,20 @@ def test_a_volume_without_a_place_is_written_without_one() -> None:
     assert again.header["sform_code"] == again.header["qform_code"] == 0
     assert np.array_equal(again.affine, volume.affine)
     assert not open_volume([to_nifti(_mask(volume), volume)]).oriented
+    unplaced = slices(PATIENT, PLACE)
+    for one in unplaced:
+        del one.ImagePositionPatient
+    volume = open_volume([file(one) for one in unplaced])
+    again = open_volume([to_nifti(_mask(volume), volume)])
+    assert not again.oriented and not again.spaced and np.array_equal(again.values, _mask(volume))
 
 
 def test_a_volume_without_lengths_claims_no_millimetres() -> None:
     volume = open_volume([file(one) for one in slices(PATIENT, PLACE, PixelSpacing=[0, 0])])
     image = _again(to_nifti(_mask(volume), volume))
     assert image.header.get_xyzt_units()[0] == "unknown" and np.array_equal(image.affine, volume.affine)
+    again = open_volume([to_nifti(_mask(volume), volume)])
+    assert again.oriented and not again.spaced and np.array_equal(again.affine, volume.affine)
     about = zipfile.ZipFile(BytesIO(to_pngs(_mask(volume), volume, _COLORS))).read("about.txt").decode()
     assert "The size of a pixel is unknown." in about and "mm" not in about
 
@@ -159,6 +167,49 @@ def test_a_dicom_seg_says_what_made_it() -> None:
     assert "not for diagnosis" in seg.SeriesDescription and seg.PatientName == SENTINEL
     assert NOTICE.en in seg.ImageComments
     assert seg.SegmentSequence[0].SegmentAlgorithmType == "AUTOMATIC"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"SpecificCharacterSet": "ISO_IR 6"},
+        {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"},
+        {"SpecificCharacterSet": ["ISO_IR 13", "ISO 2022 IR 87"], "PatientName": "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎"},
+        {"PatientSex": "U"},
+        {"PatientBirthDate": "1950"},
+        {"StudyDate": "00000000"},
+        {"StudyTime": "12:00"},
+        {"SliceThickness": None},
+        {"SliceThickness": "-1", "SpacingBetweenSlices": None},
+    ],
+    ids=str,
+)
+def test_an_unusual_header_is_put_right_for_a_dicom_seg(tags: dict[str, Any]) -> None:
+    files = [file(one) for one in slices(PATIENT, PLACE, **tags)]
+    volume = open_volume(files)
+    seg = highdicom.seg.segread(BytesIO(_seg(_mask(volume), files, volume=volume)))
+    assert np.array_equal(seg.get_volume(combine_segments=True).array[::-1], _mask(volume).transpose(2, 1, 0))
+    assert seg.PatientName == tags.get("PatientName", SENTINEL)
+    assert seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness == 4
+    assert all(not seg.get(name) for name in tags if name.startswith(("PatientSex", "PatientBirth", "Study")))
+
+
+def test_what_a_dicom_seg_cannot_say_of_its_series_is_said_and_called_no_damage() -> None:
+    def said(**changed: Any) -> str:
+        made = slices(PATIENT, PLACE)
+        for name, value in changed.items():
+            for number, one in enumerate(made):
+                setattr(one, name, value[number])
+        files = [file(one) for one in made]
+        with pytest.raises(UnreadableImage) as caught:
+            _seg(_mask(open_volume(files)), files)
+        return caught.value.text.en
+
+    assert "does not say how far apart its voxels are" in said(PixelSpacing=[[0, 0]] * 4)
+    assert "values that do not go into a DICOM-SEG. Export" in said(
+        StudyInstanceUID=["1.2.3", "1.2.4", "1.2.3", "1.2.3"]
+    )
 
 
 def test_every_class_of_a_task_with_volumes_has_a_code() -> None:

@@ -242,6 +242,9 @@ def test_ranges_span_what_could_as_well_have_been_chosen():
     assert designs.volume == pytest.approx((2 * 24 / 1000, 9 * 24 / 1000))
     assert [doubt.id for doubt in row.doubts] == ["threshold", "views", "designs"]
     assert threshold.diameter[0] < row.size.diameters.longest < threshold.diameter[1]
+    drawn = np.ones((20, 6, 4), np.uint8)
+    edited = measure(volume, drawn, LABELS, found=found, views=others[:1], designs=others, edited=True).rows[0]
+    assert edited.doubts == row.doubts and edited.size.volume > row.size.volume
 
 
 def test_the_csv_says_what_made_it_and_what_it_is_not_for():

@@ -130,6 +130,15 @@ def test_every_way_of_writing(pack: Any, kind: Any, dtype: str) -> None:
     assert volume.values.dtype == np.float32 and np.array_equal(volume.values, expected)
 
 
+def test_gzip_in_several_pieces_is_read_whole_and_as_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = turned("RAS").to_bytes()
+    pieces = b"".join(gzip.compress(data[at : at + 100]) for at in range(0, len(data), 100))
+    assert np.array_equal(open_volume([pieces]).values, PATIENT)
+    assert "damaged" in _said([pieces[:-5]])
+    monkeypatch.setenv("UNET_PLAYGROUND_MAX_DECODED_MB", "0.00001")
+    assert "when decoded; the limit is" in _said([pieces])
+
+
 def test_one_volume_of_several_is_chosen_by_number() -> None:
     many = nibabel.Nifti1Image(np.stack([PATIENT, PATIENT * 2, PATIENT - 7], axis=3), PLACE).to_bytes()
     for number, expected in enumerate((PATIENT, PATIENT * 2, PATIENT - 7)):

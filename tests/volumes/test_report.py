@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64decode
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from unet_playground.model import Origin
 from unet_playground.notice import NOTICE
 from unet_playground.tasks import tasks
 from unet_playground.volumes.measuring import OBJECTS, measure
-from unet_playground.volumes.report import LARGEST, LISTED, report, three_planes
+from unet_playground.volumes.report import LARGEST, LISTED, report, short, three_planes
 from unet_playground.volumes.segmenting import VolumeSegmentation
 
 LABELS = tasks["liver"].make.labels
@@ -97,6 +98,29 @@ def test_pictures_show_left_and_right_as_radiologists_look(tmp_path: Path):
     assert first is not None
     (tmp_path / "axial.png").write_bytes(b64decode(first[1]))
     assert np.array_equal(read_image(tmp_path / "axial.png").pixels, axial)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_pictures_say_which_side_is_which(language: str):
+    whole, found = volume()
+    for oriented, said in (
+        (True, ("the patient's right is on the left", "患者右侧在左")),
+        (False, ("orientation unknown", "方位未知")),
+    ):
+        planes = three_planes(replace(whole, oriented=oriented), found.mask, LABELS, (-100, 100))
+        axial, coronal, sagittal = (title.within(language) for title, _ in planes)
+        assert all(said[language == "zh"] in title for title in (axial, coronal))
+        assert ("front is on the left" if language == "en" else "前方在左") in sagittal or not oriented
+        assert ("unknown" in sagittal or "未知" in sagittal) != oriented
+
+
+def test_large_numbers_keep_their_digits():
+    mask = np.zeros((200, 200, 40), np.uint8)
+    mask[30:160, 40:160] = 1  # 15600 mm²
+    whole = Volume(np.where(mask, 12345, 0).astype(np.float32), np.diag([1.0, 1.0, 5.0, 1.0]), "HU")
+    page = report(measure(whole, mask, LABELS))
+    assert "<td>15600</td>" in page and "<td>3120</td>" in page and "12345, 12345" in page and "e+" not in page
+    assert [short(one) for one in (9999.4, 9999.7, -0.01234567)] == ["9999", "10000", "-0.01235"]
 
 
 def test_pictures_of_large_volumes_stay_small():

@@ -153,6 +153,22 @@ def test_many_frames_have_places_and_rescaling_of_their_own() -> None:
     assert np.array_equal(volume.values, PATIENT) and not volume.oriented and not volume.spaced
 
 
+def test_frames_that_share_the_one_place_of_their_file_are_no_volume() -> None:
+    dose = slices(PATIENT, PLACE, Modality="RTDOSE")[0]
+    dose.NumberOfFrames, dose.PixelData = 4, np.ascontiguousarray(PATIENT.transpose(2, 1, 0)).tobytes()
+    assert "frames of this DICOM file have no places of their own" in _said([file(dose)])
+    dose.PixelData = np.zeros((4, 7, 5), np.int16).tobytes()  # nor are frames that are alike the same one
+    assert "frames of this DICOM file have no places of their own" in _said([file(dose)])
+
+
+def test_low_values_that_a_series_shows_white_are_turned_over_unless_their_units_are_known() -> None:
+    mr = open_volume(_files(PhotometricInterpretation="MONOCHROME1", Modality="MR"))
+    assert np.array_equal(mr.values, int(PATIENT.min()) + int(PATIENT.max()) - PATIENT)
+    ct = open_volume(_files(PhotometricInterpretation="MONOCHROME1"))
+    assert np.array_equal(ct.values, PATIENT)
+    assert ["turned over" in mr.notes[0].en, "kept in HU" in ct.notes[0].en] == [True, True]
+
+
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
 def test_compressed_slices(syntax: str) -> None:
     made = slices(np.kron(PATIENT, np.ones((8, 8, 1), np.int16)) + 100, PLACE)

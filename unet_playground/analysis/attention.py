@@ -78,6 +78,11 @@ class AttentionMap:
         return self.values.ndim == 2
 
     @property
+    def centred(self) -> bool:
+        """Whether a factor of 1, which changes nothing, is the middle of its range and not the end."""
+        return self.top > 1
+
+    @property
     def kept(self) -> float:
         """The least agreement of the mask over all replacements; 1 while none is tried."""
         return min((one.agreement for one in self.replaced.values()), default=1.0)

@@ -28,20 +28,19 @@ def stream(
     """Coarse results as a computation shows them, (False, result), then its own, (True, result).
 
     It runs in a thread of its own while the device is free, gives way to what is urgent between its pieces of work, and
-    rests from each coarse result until the next one is asked for; closing the iterator ends it.
+    rests from each coarse result until the next one is asked for. Closing the iterator ends it before its next piece of
+    work; who closes does not wait for that, since a page is left on the loop that serves all others.
 
     Args:
         compute: Is given the watch that it shows to.
         between: Called between its pieces of work; whatever it raises ends the computation and is raised here.
     """
     running = _Streaming(between)
-    thread = threading.Thread(target=copy_context().run, args=(running.work, compute), daemon=True)
-    thread.start()
+    threading.Thread(target=copy_context().run, args=(running.work, compute), daemon=True).start()
     try:
         yield from running.results()
     finally:
         running.end()
-        thread.join()
 
 
 class _Ended(Exception):

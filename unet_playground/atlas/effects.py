@@ -1,7 +1,7 @@
 """What each option adds, and which pairs of options do more or less together than they do apart."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -46,6 +46,7 @@ class Interaction:
     """What two options do together beyond the sum of what they do.
 
     Attributes:
+        family: `halving` or `full`, as of an effect.
         first: Slot and option.
         second: Slot and option of another slot.
         extra: What the pair adds to the sum of both effects, in the metric's unit.
@@ -54,6 +55,7 @@ class Interaction:
         designs: How many hold both at every level.
     """
 
+    family: str
     first: Term
     second: Term
     extra: float
@@ -80,45 +82,53 @@ def main_effects(rows: Sequence[Row], metric: str = "dice") -> list[Effect]:
         rows: Measured designs, of a bank and its branches or trained alone.
         metric: Column of the score; designs without it are left out.
     """
-    known = [row for row in rows if not np.isnan(row.value(metric))]
-    families = {
-        "halving": [row for row in known if row.design.halves],
-        "full": [row for row in known if not row.design.halves],
-        "all": known,
-    }
+    families = _families(rows, metric)
+    families["all"] = [row for members in families.values() for row in members]
     return [effect for family, members in families.items() if members for effect in _effects(family, members, metric)]
 
 
 def interactions(rows: Sequence[Row], metric: str = "dice", top: int = 10) -> list[Interaction]:
     """The pairs of options that depart most from the sum of their main effects.
 
-    For every pair of options of different slots that at least three designs hold at every level: its coefficient when
-    it joins the main effects of both families as one more column, which is the residual of its designs, divided by
-    the share of it that the main effects have not taken up. Strongest are those whose interval ends farthest from zero
-    on its near side, so that a few lucky designs do not lead the list. Of hundreds of pairs one in twenty leaves zero
-    outside its interval by chance, and what is said of intervals and shared weights at `main_effects` holds here.
+    For every pair of options of different slots that at least three designs of a family hold at every level: its
+    coefficient when it joins the main effects of that family as one more column, which is the residual of its designs,
+    divided by the share of it that the main effects have not taken up. What an option does in one family and not in
+    the other is no interaction here: the main effects of both tell it. Strongest are those whose interval ends farthest
+    from zero on its near side, so that a few lucky designs do not lead the list. Of hundreds of pairs one in twenty
+    leaves zero outside its interval by chance, and what is said of intervals and shared weights at `main_effects` holds
+    here.
 
     Args:
         rows: Measured designs, of a bank and its branches or trained alone.
         metric: Column of the score.
         top: How many to give.
     """
+    families = _families(rows, metric)
+    found = [pair for family, members in families.items() if members for pair in _pairs(family, members, metric)]
+    return sorted(found, key=_strength, reverse=True)[:top]
+
+
+def _families(rows: Sequence[Row], metric: str) -> dict[str, list[Row]]:
+    """The designs that have the score: those that give up resolution, and those that do not."""
     known = [row for row in rows if not np.isnan(row.value(metric))]
-    if not known:
-        return []
-    fit = _Fit(known, metric)
-    shares = [_shares(row.design) for row in known]
+    return {
+        "halving": [row for row in known if row.design.halves],
+        "full": [row for row in known if not row.design.halves],
+    }
+
+
+def _pairs(family: str, rows: Sequence[Row], metric: str) -> Iterator[Interaction]:
+    fit = _Fit(rows, metric)
+    shares = [_shares(row.design) for row in rows]
     terms = sorted({term for own in shares for term in own}, key=_place)
     whole = {term: np.array([own.get(term) == 1 for own in shares]) for term in terms}
-    found = []
     for one, other in combinations(terms, 2):
         members = np.flatnonzero(whole[one] & whole[other])
         if one[0] != other[0] and len(members) >= FEWEST:
             extra, samples = fit.added(members)
             low, high = _interval(samples)
             if not np.isnan([extra, low]).any():
-                found.append(Interaction(one, other, extra, low, high, len(members)))
-    return sorted(found, key=_strength, reverse=True)[:top]
+                yield Interaction(family, one, other, extra, low, high, len(members))
 
 
 def _strength(one: Interaction) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from unet_playground.claims.slot import Claim, Comparison
 from unet_playground.design import Design
 from unet_playground.errors import Text
 
-TIMING = 0.15
+TIMING = 0.17
 """How far, as a share, a ratio of two measured times may be off: 95% of those that `benchmarks.atlas` knows to be 1."""
 QUANTILE = 0.975
 """Of the distribution of an error: what lies between it and its mirror image is the 95% interval."""
@@ -157,9 +157,13 @@ def _error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], 
 
 
 def _timing(first: Sequence[Row], second: Sequence[Row]) -> float:
-    """How far the ratio of two mean times may be off: the less, the more often they were taken."""
+    """How far the ratio of two mean times may be off: the less, the more often they were taken.
+
+    Rows of one design may hold one time, taken once for all of them.
+    """
     ratio = _value(first, "latency") / _value(second, "latency")
-    return TIMING * ratio * sqrt((1 / len(first) + 1 / len(second)) / 2)
+    one, other = (len({row.latency for row in rows}) for rows in (first, second))
+    return TIMING * ratio * sqrt((1 / one + 1 / other) / 2)
 
 
 def _known(rows: Sequence[Row], comparison: Comparison, groups: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
 """Commands about measured designs: the atlas, the references trained alone, and what texts claim."""
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -214,7 +215,8 @@ def _effect_lines(effects: Sequence[Effect]) -> Iterator[str]:
 def _pair_lines(pairs: Sequence[Interaction]) -> Iterator[str]:
     clear = [one for one in pairs if one.low * one.high > 0]
     for one in clear:
-        yield f"  {_term(one.first)} + {_term(one.second)}: {_interval(one.extra, one)} {one.designs}"
+        family = "resolution halved" if one.family == "halving" else "full resolution"
+        yield f"  {_term(one.first)} + {_term(one.second)}, {family}: {_interval(one.extra, one)} {one.designs}"
     if not clear:
         yield "  none whose interval leaves out zero"
 
@@ -254,7 +256,11 @@ def _weak_lines(bank: Sequence[Row], solo: Sequence[Row], metric: str) -> Iterat
 
 
 def _claim_in_words(entry: Entry, claim: Claim, judged: Judgement) -> str:
-    lines = [f"{judged.verdict.upper()}: {entry.summary.en}", f"  {_name(claim.first)} against {_name(claim.second)}"]
+    spoken = Counter(one.speaks for one in judged.findings)
+    tally = ", ".join(f"{spoken[kind]} {kind}" for kind in ("for", "against", "undecided"))
+    told = f" ({tally})" if spoken else ""
+    lines = [f"{judged.verdict.upper()}{told}: {entry.summary.en}"]
+    lines.append(f"  {_name(claim.first)} against {_name(claim.second)}")
     lines += [
         f"  {one.task:12}{one.column:18}{_interval(one.difference, one):>28}  {one.speaks:10}{one.weights}".rstrip()
         for one in judged.findings

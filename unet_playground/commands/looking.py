@@ -59,7 +59,14 @@ def login(given: argparse.Namespace) -> None:
     """Ask for a password and print the login that UNET_PLAYGROUND_LOGIN takes; the password itself is kept nowhere."""
     from unet_playground.ui.login import hashed
 
-    print(hashed(given.name, getpass()))
+    try:
+        password = getpass()
+    except EOFError:
+        raise PlaygroundError(
+            "No password was given; start the command in a terminal and type one.",
+            "没有输入密码；请在终端中运行此命令并输入密码。",
+        ) from None
+    print(hashed(given.name, password))
 
 
 def options(given: argparse.Namespace) -> None:

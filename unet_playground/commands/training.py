@@ -22,7 +22,7 @@ BOUNDS = {"steps": (1, 10**7), "size": (1, 4096), "side": (16, 4096), "every": (
 
 
 def evaluate(given: argparse.Namespace) -> None:
-    """Score a model on images with labels."""
+    """Score a model on images with labels; intervals take every file for independent of the others."""
     model = load_model(given.task, chosen_design(given), given.weights)
     samples = pair(Path(given.images), Path(given.labels))
     if len({is_volume(sample.image) for sample in samples}) > 1:

@@ -147,8 +147,12 @@ def is_own(module: str) -> bool:
     if top in sys.stdlib_module_names:
         return False
     file = getattr(sys.modules.get(top), "__file__", None) or getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        return False
+    place = Path(file).resolve()
     libraries = {Path(sysconfig.get_paths()[kind]).resolve() for kind in ("purelib", "platlib")}
-    return file is not None and not libraries & {*Path(file).resolve().parents}
+    # An environment may see packages of another one, as of the system or of the user.
+    return not libraries & {*place.parents} and not {"site-packages", "dist-packages"} & {*place.parts}
 
 
 def is_text(node: ast.AST) -> bool:

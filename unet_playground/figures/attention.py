@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from unet_playground.analysis.attention import REPLACEMENTS, Activation, AttentionMap, AttentionMaps
-from unet_playground.figures.base import PLUM, SIDE, SMALL, color_bar, gray, new_figure, say, view
+from unet_playground.figures.base import BLUE_ORANGE, PLUM, SIDE, SMALL, color_bar, gray, new_figure, say, view
 from unet_playground.images import Picture
 
 OUTLINE = "#00c8ff"
@@ -17,9 +18,10 @@ OUTLINE = "#00c8ff"
 
 @view.register
 def draw_attention(result: AttentionMaps, picture: Picture) -> Figure:
-    """Every gate, two in a row: maps of places in inferno, weights of channels as bars, from 0 to the gate's top.
+    """Every gate, two in a row: maps of places, weights of channels as bars, from 0 to the gate's top.
 
-    Above each its check: the mask's Dice with itself under the replacement that changes it most.
+    Maps from 0 to 1 are in inferno; where 1 is the middle, blue dims and orange lifts. Above each its
+    check: the mask's Dice with itself under the replacement that changes it most.
     """
     if result.activation is not None:
         return _activation(result, result.activation, picture)
@@ -27,21 +29,18 @@ def draw_attention(result: AttentionMaps, picture: Picture) -> Figure:
     rows = math.ceil(len(result.maps) / columns)
     figure, axes = new_figure(rows, columns)
     figure.set_size_inches(SIDE, max(SIDE, 1 + rows * (0.5 + 0.85 * SIDE / columns)))
-    shown, top = None, max(one.top for one in result.maps)
+    shown: dict[float, AxesImage] = {}
     outline = gray(picture)
     for one, panel in zip(result.maps, axes.flat, strict=False):
         panel.set_title(f"{one.name}\n{_said(one)}", fontsize=SMALL - 1, pad=3)
         if one.spatial:
-            shown = _over(panel, outline, one.values, "inferno", top)
+            colors = BLUE_ORANGE if one.centred else "inferno"
+            shown[one.top] = _over(panel, outline, one.values, colors, one.top)
         else:
-            _bars(panel, one.values, top)
-    if shown is not None:
-        color_bar(
-            figure,
-            shown,
-            list(axes.flat),
-            say(f"factor, 0 to {top:g}; lines: outlines in the image", f"系数，0 至 {top:g}；线条：图像中的轮廓"),
-        )
+            _bars(panel, one.values, one.top)
+    for top, image in shown.items():
+        unit = say(f"factor, 0 to {top:g}; lines: outlines in the image", f"系数，0 至 {top:g}；线条：图像中的轮廓")
+        color_bar(figure, image, list(axes.flat), unit)
     title = say(
         "What each gate lets pass; the mask's Dice with\nitself when that is replaced",
         "每个门放行什么；将其替换后\n掩膜与原掩膜的 Dice",
@@ -78,7 +77,9 @@ def _activation(result: AttentionMaps, one: Activation, picture: Picture) -> Fig
     return figure
 
 
-def _over(panel: Axes, image: NDArray[np.float32], values: NDArray[np.float32], map: str, top: float) -> AxesImage:
+def _over(
+    panel: Axes, image: NDArray[np.float32], values: NDArray[np.float32], map: str | Colormap, top: float
+) -> AxesImage:
     """A map in its own pixels, where they lie in the image, whose outlines are drawn over it."""
     (height, width), (rows, columns) = image.shape, values.shape
     scale = square(image.shape, values.shape)

@@ -49,7 +49,8 @@ def _said(result: Attribution) -> str:
     if result.kept is None:
         return asked
     return say(
-        f"{asked}; {result.kept:.2f} kept when weights are shuffled", f"{asked}；打乱权重后相关 {result.kept:.2f}"
+        f"{asked};\nof the whole image {result.kept:.2f} kept when weights are shuffled",
+        f"{asked}；\n整幅图像打乱权重后相关 {result.kept:.2f}",
     )
 
 

@@ -3,7 +3,22 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from unet_playground.errors import Text
+
 _LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
+_SIDES = {
+    **{"L": Text("left", "左侧"), "R": Text("right", "右侧"), "P": Text("back", "后侧"), "A": Text("front", "前侧")},
+    **{"I": Text("feet", "足侧"), "S": Text("head", "头侧")},
+}
+_LEARNED = ("LP", "LI", "PI")
+"""Axial, coronal and sagittal slices as radiologists look at them."""
+_OTHERWISE = Text(
+    "The {side} of the patient is on the right of this picture, the {end} at the bottom. Networks learned from slices "
+    "as radiologists look at them, so a mask of this one may be wrong: turn it, or open it as a volume, which is "
+    "turned by itself.",
+    "此图像的右方为患者的{side}，下方为{end}。网络学习的是按放射学惯例显示的切片，因此该图像的掩膜可能有误："
+    "请转正后再试，或作为体数据打开（会自动转正）。",
+)
 
 
 def directions(axes: NDArray[np.float64]) -> str | None:
@@ -22,3 +37,11 @@ def directions(axes: NDArray[np.float64]) -> str | None:
         return None
     largest = np.abs(axes).argmax(axis=1)
     return "".join(_LETTERS[axis][int(row[axis] > 0)] for row, axis in zip(axes, largest, strict=True))
+
+
+def seen_otherwise(orientation: str | None) -> tuple[Text, ...]:
+    """A note where an image, whose directions are known, shows the patient otherwise than networks learned."""
+    if orientation is None or orientation in _LEARNED:
+        return ()
+    side, end = (_SIDES[letter] for letter in orientation)
+    return (_OTHERWISE.format(side=side, end=end),)

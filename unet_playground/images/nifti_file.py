@@ -1,7 +1,8 @@
 """What a NIfTI file says: its numbers, and where they lie in the patient."""
 
-import zlib
+import gzip
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -141,11 +142,10 @@ def _magic(data: bytes) -> bytes:
 
 
 def _unpacked(data: bytes, limits: Limits) -> bytes:
-    """What a gzip file holds, of which not more is unpacked than is allowed."""
-    most = limits.decoded_bytes + _LONGEST_HEADER
-    machine = zlib.decompressobj(31)
-    unpacked = machine.decompress(data, most + 1)
+    """What a gzip file holds, in one piece or in several, of which not more is unpacked than is allowed."""
+    with gzip.GzipFile(fileobj=BytesIO(data)) as file:
+        unpacked = file.read(limits.decoded_bytes + _LONGEST_HEADER + 1)
     limits.check_decoded("NIfTI", len(unpacked) - _LONGEST_HEADER)
-    if not machine.eof or _magic(unpacked) not in _SINGLE + _PAIR:
+    if _magic(unpacked) not in _SINGLE + _PAIR:
         raise ValueError("no whole NIfTI file")
     return unpacked

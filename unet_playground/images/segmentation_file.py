@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet_playground.errors import refusal
-from unet_playground.images.dicom_file import has_slices, read_tags
+from unet_playground.images.dicom_file import has_slices, number, read_tags
 from unet_playground.images.kinds import guarded
 from unet_playground.images.series import Stack, stack
 from unet_playground.images.volume_files import sorted_files
@@ -28,6 +28,8 @@ _EXPECTED = (
     *("StudyTime", "ReferringPhysicianName"),
 )
 _IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+_SEXES = ("M", "F", "O")
+_PLAIN, _UTF_8 = (None, "", "ISO_IR 6"), "ISO_IR 192"
 
 
 def write_segmentation(files: list[bytes], mask: NDArray[np.uint8], said: dict[str, Any], limits: Limits) -> bytes:
@@ -63,6 +65,22 @@ def _written(scans: list[bytes], mask: NDArray[np.uint8], said: dict[str, Any], 
             "DICOM-SEG 须引用 DICOM 序列，而这些文件不是。请选择该序列的文件后重试。",
         )
     made = stack(tags, limits)
+    _check(made, mask)
+    try:
+        _complete(list(headers.values()), made.distance)
+        return _segmentation(*_sources(made, headers, mask), said)
+    except MemoryError:
+        raise
+    except Exception:  # highdicom has a kind for every value that it does not take
+        pass
+    raise refusal(
+        "The header of this series holds values that do not go into a DICOM-SEG. Export the mask as NIfTI or PNG.",
+        "该序列的文件头含有无法写入 DICOM-SEG 的值。请改为导出 NIfTI 或 PNG。",
+    )
+
+
+def _check(made: Stack, mask: NDArray[np.uint8]) -> None:
+    """Whether a DICOM-SEG can refer to a series."""
     if made.shape != mask.shape[::-1]:
         given, wanted = (" x ".join(map(str, shape)) for shape in (made.shape, mask.shape[::-1]))
         raise refusal(
@@ -70,36 +88,68 @@ def _written(scans: list[bytes], mask: NDArray[np.uint8], said: dict[str, Any], 
             "the mask was made from and try again.",
             f"该序列为 {given} 体素，掩膜为 {wanted}；两者应相同。请选择生成该掩膜的序列后重试。",
         )
-    if not made.oriented:
-        raise refusal(
-            "This series does not say where its slices lie in the patient, which a DICOM-SEG needs. Export the mask as "
-            "NIfTI or PNG.",
-            "该序列未说明切片在患者体内的位置，而 DICOM-SEG 需要此信息。请改为导出 NIfTI 或 PNG。",
-        )
+    for known, en, zh in (
+        (made.oriented, "where its slices lie in the patient", "切片在患者体内的位置"),
+        (made.spaced, "how far apart its voxels are", "体素间距"),
+    ):
+        if not known:
+            raise refusal(
+                f"This series does not say {en}, which a DICOM-SEG needs. Export the mask as NIfTI or PNG.",
+                f"该序列未说明{zh}，而 DICOM-SEG 需要此信息。请改为导出 NIfTI 或 PNG。",
+            )
     if made.frames[0].index is not None and len({id(frame.tags) for frame in made.frames}) > 1:
         raise refusal(
             "This series is several files of many frames each, and a DICOM-SEG refers to one. Export the mask as NIfTI "
             "or PNG.",
             "该序列由多个多帧文件组成，而 DICOM-SEG 只能引用一个。请改为导出 NIfTI 或 PNG。",
         )
-    _complete(list(headers.values()))
-    return _segmentation(*_sources(made, headers, mask), said)
 
 
-def _complete(headers: list[Any]) -> None:
+def _complete(headers: list[Any], distance: float) -> None:
     """Give anonymised series what they lack: empty values, the file's own identifiers, and new ones for all slices."""
     from highdicom import UID
 
     made = {name: UID() for name in _IDENTIFIERS}
     for header in headers:
-        for name in _EXPECTED:
-            header.setdefault(name, None)
+        _corrected(header, distance)
         for name in ("SOPClassUID", "SOPInstanceUID"):
             if not header.get(name):
                 setattr(header, name, header.file_meta[f"MediaStorage{name}"].value)
         for name in _IDENTIFIERS:
             if not header.get(name):
                 setattr(header, name, made[name])
+
+
+def _corrected(header: Any, distance: float) -> None:
+    """Put right what highdicom refuses: texts in several sets of signs become UTF-8, what is not allowed becomes empty.
+
+    Args:
+        header: Is changed.
+        distance: Of slices in mm; as thick they are where the header says nothing.
+    """
+    if header.get("SpecificCharacterSet") in _PLAIN:  # what else stands in such a text stays there byte for byte
+        header.pop("SpecificCharacterSet", None)
+    else:
+        header.decode()
+        header.SpecificCharacterSet = _UTF_8
+    for name in _EXPECTED:
+        if not _allowed(name, header.setdefault(name, None)):
+            setattr(header, name, None)
+    shared = header.get("SharedFunctionalGroupsSequence")
+    measures = shared[0].PixelMeasuresSequence[0] if shared else header
+    if not number(measures.get("SliceThickness"), 0) > 0:
+        measures.SliceThickness = f"{distance:.6g}"
+
+
+def _allowed(name: str, value: Any) -> bool:
+    """Whether the standard allows a value; of a patient's sex, of dates and of times, highdicom wants that."""
+    from pydicom.valuerep import DA, TM
+
+    kind = {"PatientSex": _SEXES.index, "PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM}.get(name)
+    try:
+        return not value or kind is None or kind(value) is not None
+    except (TypeError, ValueError):
+        return False
 
 
 def _sources(made: Stack, headers: dict[int, Any], mask: NDArray[np.uint8]) -> tuple[list[Any], NDArray[np.uint8]]:

@@ -30,6 +30,14 @@ _UNPLACED = Text(
     "left and right nor distances across slices are known.",
     "文件未说明各切片在患者体内的位置：切片按编号排列，左右方向与层间距离未知。",
 )
+_TURNED_OVER = Text(
+    "The file shows low values white (MONOCHROME1): its values were turned over, the highest for the lowest.",
+    "文件以白色显示低值（MONOCHROME1）：数值已反转，最高值与最低值互换。",
+)
+_KEPT = Text(
+    "The file shows low values white (MONOCHROME1); they are kept in {units} and shown black.",
+    "文件以白色显示低值（MONOCHROME1）；数值保持为 {units}，此处低值显示为黑色。",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +65,12 @@ class Stack:
         tags = self.frames[0].tags
         return int(tags.Columns), int(tags.Rows), len(self.frames)
 
+    @property
+    def distance(self) -> float:
+        """From one slice to the next in mm, straight across them."""
+        row, column, _ = axes = self.affine[:3, :3].T
+        return float(abs(np.linalg.det(axes)) / np.linalg.norm(np.cross(row, column)))
+
 
 def stack(files: Sequence[Any], limits: Limits) -> Stack:
     """Put the frames of all files in order.
@@ -83,6 +97,7 @@ def stack(files: Sequence[Any], limits: Limits) -> Stack:
     places = [frame.position for frame in frames]
     if axes is None or any(place is None for place in places):
         return _unplaced(frames, axes)
+    _check_own_places(frames)
     return _placed(frames, axes, np.stack([place for place in places if place is not None]))
 
 
@@ -108,7 +123,22 @@ def read_series(files: Sequence[Any], limits: Limits) -> Volume:
             place[wrong], missing = place[~wrong].min(initial=0), True
     notes = made.notes + tuple(dict.fromkeys(note for tags in files for note in warnings(tags)))
     notes += (MISSING,) if missing else ()
-    return Volume(values.T, made.affine, made.frames[0].units, made.spaced, made.oriented, notes)
+    units = made.frames[0].units
+    if made.frames[0].tags.PhotometricInterpretation == "MONOCHROME1":
+        notes += (_KEPT.format(units=units),) if units else (_TURNED_OVER,)
+        values = values if units else values.min() + values.max() - values
+    return Volume(values.T, made.affine, units, made.spaced, made.oriented, notes)
+
+
+def _check_own_places(frames: Sequence[Frame]) -> None:
+    if any(frame.index is not None and "PerFrameFunctionalGroupsSequence" not in frame.tags for frame in frames):
+        raise refusal(
+            "The frames of this DICOM file have no places of their own, as in a dose distribution (RT-DOSE); the "
+            "slices of a volume say where they lie. Choose the series that it was made from, or save it as NIfTI, and "
+            "try again.",
+            "该 DICOM 文件的各帧没有各自的位置（例如 RT-DOSE 文件）；体数据的每个切片应说明其位置。"
+            "请选择其来源序列，或另存为 NIfTI 后重试。",
+        )
 
 
 def _check_alike(files: Sequence[Any]) -> None:

@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import numpy as np
+
 from unet_playground.analysis.operators import alignments
 from unet_playground.design import Design
 from unet_playground.errors import Text
@@ -131,17 +133,20 @@ class WhatCrosses(Lesson):
         *(one.title for one in WAYS),
         told=Text(
             "Mean shifts, in the order of the answers: {w0:.2f}, {w1:.2f}, {w2:.2f}, {w3:.2f} and {w4:.2f} px. "
-            "Aligned corners stretch the grid, so the middle fits and the rest drifts.",
+            "Aligned corners stretch the grid: of the 65 pixels only number {still} stays, and the far end drifts by "
+            "{end:.1f} px.",
             "各答案依次的平均偏移：{w0:.2f}、{w1:.2f}、{w2:.2f}、{w3:.2f}、{w4:.2f} 像素。"
-            "角点对齐会拉伸网格：中间对得上，其余都漂移。",
+            "角点对齐会拉伸网格：65 个像素中只有第 {still} 个对得上，末端偏移 {end:.1f} 像素。",
         ),
         b=None,
         room="operators",
     )
     def alignment(self) -> Seen:
-        """Mean shift of a ramp by every way of matching."""
-        means = [one.mean for one in WAYS]
-        return Seen({f"w{at}": mean for at, mean in enumerate(means)}, means.index(min(means)))
+        """Mean shift of a ramp by every way of matching, and where aligned corners leave it."""
+        means, shifts = [one.mean for one in WAYS], np.abs(WAYS[-1].shift)
+        numbers = {f"w{at}": mean for at, mean in enumerate(means)}
+        told = {"still": int(shifts.argmin()) + 1, "end": float(shifts[-1])}
+        return Seen({**numbers, **told}, means.index(min(means)))
 
     @tell(
         "explain",

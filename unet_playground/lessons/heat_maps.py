@@ -1,5 +1,10 @@
 """Lesson 10: what a heat map says, and how to find out whether it says anything."""
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from unet_playground.analysis import Target, analyses
 from unet_playground.analysis.attribution.checks import rank_correlation, shuffled
 from unet_playground.analysis.base import look
@@ -9,7 +14,7 @@ from unet_playground.lessons.slot import Lesson, Seen, Stand, ask, between, less
 from unet_playground.registry import Chinese
 
 METHODS = ("saliency", "grad-cam", "guided-grad-cam")
-WINDOW = Target(box=(104, 104, 151, 151))
+WINDOW = (104, 104, 151, 151)
 PROBE = (120, 130)
 GATED = Design(skip="attention-gate")
 
@@ -28,22 +33,28 @@ class HeatMaps(Lesson):
     @ask(
         "predict",
         Text(
-            "Shuffle all weights of the network: it now knows nothing. Of which method does the heat map stay most "
-            "like the one of the trained network?",
-            "把网络的全部权重打乱，它就什么都不懂了。哪种方法的热图与训练好的网络的热图仍然最像？",
+            "Shuffle all weights of the network: it now knows nothing. Asked about the whole image, of which method "
+            "does the heat map stay most like the one of the trained network?",
+            "把网络的全部权重打乱，它就什么都不懂了。询问整幅图像时，哪种方法的热图与训练好的网络的热图仍然最像？",
         ),
         *(analyses[id].title for id in METHODS),
         told=Text(
             "Rank correlation with the map of the trained network, in the order of the answers: {k0:.2f}, {k1:.2f}, "
-            "{k2:.2f}. Near 1 a map shows the image, whatever the network is.",
-            "与训练后热图的秩相关，按答案的顺序：{k0:.2f}、{k1:.2f}、{k2:.2f}。接近 1 时，热图显示的是图像，"
-            "与网络无关。",
+            "{k2:.2f}. Near 0 a map hangs on the weights; near 1 it would show the image, whatever the network is. "
+            "Guided backpropagation lets only positive gradients pass, which comes close to edge detection.",
+            "与训练后热图的秩相关，按答案的顺序：{k0:.2f}、{k1:.2f}、{k2:.2f}。接近 0 时，热图取决于权重；接近 1 时，"
+            "它显示的是图像，与网络无关。引导反向传播只让正梯度通过，近似于边缘检测。",
         ),
+        point=None,
     )
     def randomised(self) -> Seen:
-        """How much of each map is left once the weights are shuffled."""
-        kept = self._kept()
-        return Seen({f"k{at}": one for at, one in enumerate(kept)}, max(range(len(kept)), key=kept.__getitem__))
+        """How much of each map of the whole image is left once the weights are shuffled."""
+        height, width = self._image().shape[2:]
+        whole = Target(box=(0, 0, height - 1, width - 1))
+        maps = [[self._map(id, whole, shuffles) for shuffles in (False, True)] for id in METHODS]
+        kept = [rank_correlation(*pair) for pair in maps]
+        sizes = [abs(one) for one in kept]
+        return Seen({f"k{at}": one for at, one in enumerate(kept)}, sizes.index(max(sizes)))
 
     @ask(
         "predict",
@@ -81,10 +92,10 @@ class HeatMaps(Lesson):
         Text("2% to 20%", "2% 到 20%"),
         Text("More than 20%", "超过 20%"),
         told=Text(
-            "By {gap:.1f}%. The network decides within a short piece of the way, which equal steps can miss. Choosing "
+            "By {gap:.1f}%. The network decides within a short piece of the way, which fixed points can miss. Choosing "
             "the points where they are needed, {steps} of them are off by {own:.1f}%. A map whose sum is wrong is "
             "wrong somewhere.",
-            "差 {gap:.1f}%。网络只在路径的一小段上作出决定，均匀取点可能错过。把点取在需要之处，{steps} 个点就只差 "
+            "差 {gap:.1f}%。网络只在路径的一小段上作出决定，固定的取点可能错过。把点取在需要之处，{steps} 个点就只差 "
             "{own:.1f}%。"
             "总和不对的热图，必有某处不对。",
         ),
@@ -93,10 +104,10 @@ class HeatMaps(Lesson):
         point=None,
     )
     def complete(self) -> Seen:
-        """The completeness gap with equal steps and with steps that the path chooses."""
-        equal = self.looked("integrated-gradients(steps=16)")[0]
+        """The completeness gap with fixed points and with points that the path chooses."""
+        fixed = self.looked("integrated-gradients(steps=16)")[0]
         own = self.looked("integrated-gradients")[0]
-        return Seen({"gap": 100 * equal.gap, "own": 100 * own.gap, "steps": own.steps}, between(equal.gap, 0.02, 0.2))
+        return Seen({"gap": 100 * fixed.gap, "own": 100 * own.gap, "steps": own.steps}, between(fixed.gap, 0.02, 0.2))
 
     @ask(
         "predict",
@@ -165,33 +176,39 @@ class HeatMaps(Lesson):
     @ask(
         "check",
         Text(
-            "You want to show what this network has learned, not what the image looks like. Which of the three maps "
-            "depends most on the learned weights?",
-            "你想展示网络学到了什么，而不是图像长什么样。三种热图中，哪一种最取决于学到的权重？",
+            "Ask saliency about a window of 48 × 48 px instead of the whole image, and compare with shuffled weights "
+            "once more. What do the two maps share?",
+            "改用显著图只询问 48 × 48 像素的窗，再与打乱权重后的图比较。这两幅图的共同之处是什么？",
         ),
-        *(analyses[id].title for id in METHODS),
+        Text("The image: its edges come through whatever the weights are", "图像：无论权重如何，边缘都会显现"),
+        Text("The place: both fade away from the window", "位置：两者都随着离窗的距离而减弱"),
+        Text("Nothing: their rank correlation is near 0", "没有：秩相关接近 0"),
         told=Text(
-            "The one with the least rank correlation: {k0:.2f}, {k1:.2f} and {k2:.2f}, in the order of the answers. "
-            "It is necessary, not sufficient: Grad-CAM still had to stand the deletion test.",
-            "秩相关最接近零的那一种：按答案的顺序为 {k0:.2f}、{k1:.2f}、{k2:.2f}。这是必要条件，不是充分条件：Grad-CAM "
-            "还要经受删除检验。",
+            "Their rank correlation is {window:.2f}, and {noise:.2f} if the shuffled network sees pure noise instead "
+            "of the image; within the window alone it is {inside:.2f}. What lies far from the question matters little "
+            "to any network, trained or not: a test of the weights has to ask about the whole image.",
+            "秩相关为 {window:.2f}；打乱后的网络若改看纯噪声，则为 {noise:.2f}；只看窗内则为 {inside:.2f}。"
+            "离所问之处远的像素，对任何网络都不重要，无论是否训练过：检验权重时，必须询问整幅图像。",
         ),
     )
-    def depends(self) -> Seen:
-        """The map that shuffled weights change most."""
-        kept = [abs(one) for one in self._kept()]
-        return Seen({f"k{at}": one for at, one in enumerate(kept)}, kept.index(min(kept)))
+    def place(self) -> Seen:
+        """Saliency of a window, against shuffled weights, against these on noise, and within the window alone."""
+        image = self._image()
+        noise = torch.rand(image.shape, generator=torch.Generator().manual_seed(0))
+        asked = Target(box=WINDOW)
+        own, other = (self._map("saliency", asked, shuffles) for shuffles in (False, True))
+        low, left, high, right = WINDOW
+        within = np.s_[low : high + 1, left : right + 1]
+        window, inside = rank_correlation(own, other), rank_correlation(own[within], other[within])
+        unseen = rank_correlation(own, self._map("saliency", asked, True, noise))
+        answer = 2 if window < 0.5 else int(unseen >= 0.5)
+        return Seen({"window": window, "noise": unseen, "inside": inside}, answer)
 
-    def _kept(self) -> list[float]:
-        """Rank correlation of each map, asked about a window that no network chose, before and after a shuffle."""
-        stand, measured = self.stand, self.measured
+    def _image(self) -> Tensor:
+        return self.measured.image(self.stand.task, self.stand.example, self.stand.a)
 
-        def compute() -> list[float]:
-            model = measured.model(stand.task, stand.a)
-            image, other, kept = measured.image(stand.task, stand.example, stand.a), shuffled(model), []
-            for id in METHODS:
-                maps = [look(analyses[id], one, image, WINDOW, {"checks": False}).values for one in (model, other)]
-                kept.append(rank_correlation(*maps))
-            return kept
-
-        return measured.once(("kept", stand.task, stand.example, stand.a), compute)
+    def _map(self, method: str, target: Target, shuffles: bool, image: Tensor | None = None) -> NDArray[np.float32]:
+        """What a method says of the image, or of another; before or after a shuffle of the weights."""
+        model = self.measured.model(self.stand.task, self.stand.a)
+        shown = self._image() if image is None else image
+        return look(analyses[method], shuffled(model) if shuffles else model, shown, target, {"checks": False}).values

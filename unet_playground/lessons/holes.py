@@ -64,9 +64,10 @@ class HolesInTheGrid(Lesson):
         Text("Nothing at all", "一点也不多"),
         told=Text(
             "{mac:.2f} times for a view {rf:.1f} times as wide. Moving taps apart is free; B costs more only because "
-            "each of its blocks has three convolutions, with rates 1, 2 and 5, where A's have two.",
+            "each of its blocks has three convolutions (rates 1, 2, 5 at the finest level to 1, 3, 9 at the coarsest), "
+            "where A's have two.",
             "视野宽 {rf:.1f} 倍，乘加只有 {mac:.2f} 倍。拉开取样点本身不花钱；"
-            "B 较贵，只因它每个模块有三个卷积（膨胀率 1、2、5），A 只有两个。",
+            "B 较贵，只因它每个模块有三个卷积（膨胀率从最细一级的 1、2、5 到最粗一级的 1、3、9），A 只有两个。",
         ),
     )
     def price(self) -> Seen:
@@ -101,10 +102,11 @@ class HolesInTheGrid(Lesson):
     @tell(
         "reveal",
         Text(
-            "With rates 1, 2, 5 the picture of the receptive field has no holes: {share:.0f}% of the box is reached. "
-            "The three rates have no common factor, so the taps of one fill the gaps of the others.",
-            "膨胀率取 1、2、5 时，感受野图上没有空洞：方框内 {share:.0f}% 的像素都能到达。"
-            "三个膨胀率没有公因子，彼此的取样点正好填上对方的空隙。",
+            "With rates from 1, 2, 5 at the finest level to 1, 3, 9 at the coarsest the picture of the receptive field "
+            "has no holes: {share:.0f}% of the box is reached. The three rates of a block have no common factor, so "
+            "the taps of one fill the gaps of the others.",
+            "膨胀率从最细一级的 1、2、5 到最粗一级的 1、3、9 时，感受野图上没有空洞："
+            "方框内 {share:.0f}% 的像素都能到达。每个模块的三个膨胀率没有公因子，彼此的取样点正好填上对方的空隙。",
         ),
     )
     def filled(self) -> Seen:

@@ -180,7 +180,7 @@ class Measured:
     def wrong(self, task: str, id: str, design: Design, *beside: Design) -> Mapping[str, NDArray[np.bool_]]:
         """Where the mask is wrong (h, w), and where each of `ZONES` lies."""
         true = self.truth(task, id).labels > 0
-        near = _grown(true) & _grown(~true)
+        near = grown(true) & grown(~true)
         zones = {"boundary": near, "interior": true & ~near, "background": ~true & ~near}
         return {"wrong": (self.mask(task, id, design, *beside) > 0) != true, **zones}
 
@@ -207,7 +207,7 @@ class Measured:
         return prepare(example(task, id).read(), model)
 
 
-def _grown(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A region (h, w) with everything that lies at most `BAND` pixels from it along rows and columns."""
+def grown(region: NDArray[np.bool_], by: int = BAND) -> NDArray[np.bool_]:
+    """A region (h, w) with everything that lies at most so many pixels from it along rows and columns."""
     pixels = torch.from_numpy(region)[None, None].float()
-    return F.max_pool2d(pixels, 2 * BAND + 1, 1, BAND)[0, 0].numpy() > 0
+    return F.max_pool2d(pixels, 2 * by + 1, 1, by)[0, 0].numpy() > 0

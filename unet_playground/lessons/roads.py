@@ -34,9 +34,10 @@ class ShorterRoads(Lesson):
         Text("As much, or more", "一样多，甚至更多"),
         told=Text(
             "{first:.1f} times as much. The weakest stage, {weakest}, receives {least:.2f} times what the last one "
-            "does. Here every pixel's channels are normalised before each ReLU, and that keeps gradients alive.",
+            "does. Weights here start with He's variance, and every pixel's channels are normalised before each ReLU: "
+            "either alone keeps gradients from vanishing.",
             "{first:.1f} 倍。最弱的一级 {weakest} 也得到最后一级的 {least:.2f} 倍。"
-            "这里每次 ReLU 之前都对每个像素的各通道做归一化，梯度因此得以保全。",
+            "这里权重按 He 方差初始化，每次 ReLU 之前又对每个像素的各通道做归一化：单靠其中一项，梯度就不会消失。",
         ),
         a=NONE,
         b=None,

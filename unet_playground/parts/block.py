@@ -120,18 +120,21 @@ Rates = Annotated[Literal["hybrid", "doubling", "1", "2", "4"], Knob("Dilation r
     zh=Chinese(
         "膨胀",
         "3×3 卷积的取样点彼此拉开，看得更远。",
-        "膨胀率 d 把九个取样点拉开，不增加权重就扩大感受野。若各层 d 相同（2、4 或 doubling），取样点只落在一张网格上，"
-        "中间的像素永远看不到：这就是网格效应。hybrid 在一个模块里用三个没有公因子的膨胀率：最细一级为 1、2、5，"
+        "膨胀率 d 把九个取样点拉开，不增加权重就扩大感受野。若全分辨率网络的各级 d 都相同（2 或 4），"
+        "取样点只落在一张网格上，中间的像素永远看不到：这就是网格效应。四次池化能填上这些空隙；"
+        "doubling（2 的级数次方）从 1 开始，整个网络也不留空隙。"
+        "hybrid 在一个模块里用三个没有公因子的膨胀率：最细一级为 1、2、5，"
         "之后随级别增大到 1、3、9，始终满足 Wang 等人的无空隙条件。1 即普通模块。",
     ),
 )
 class Dilated(Block):
     """3x3 convolutions whose taps stand apart, and so see further.
 
-    A dilation d moves the nine taps apart, which widens the view without a further weight. With the same d
-    everywhere (2, 4, or `doubling`: 2^level) all taps fall on one grid and the pixels between are never seen: this is
-    gridding. `hybrid` runs three convolutions whose rates have no common factor, 1, 2, 5 at the finest level, growing
-    with the level to 1, 3, 9; every triple meets the paper's condition for no gaps. `1` is the plain block.
+    A dilation d moves the nine taps apart, which widens the view without a further weight. With the same d in every
+    stage of a full-resolution network (2 or 4) all taps fall on one grid and the pixels between are never seen: this is
+    gridding. Pooling four times fills these gaps, and `doubling` (2^level), which starts at 1, leaves none over the
+    whole network. `hybrid` runs three convolutions whose rates have no common factor, 1, 2, 5 at the finest level,
+    growing with the level to 1, 3, 9; every triple meets the paper's condition for no gaps. `1` is the plain block.
     """
 
     def __init__(self, sources: Mapping[str, int], channels: int, place: Place, *, rates: Rates = "hybrid"):

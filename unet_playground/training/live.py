@@ -281,10 +281,10 @@ def images_of(task: str, source: str) -> Images:
     dataset = datasets[task].make()
     training = list(_some(read(one, made, axes=dataset.axes) for one in _mixed(parts["train"])))
     held_out = [_window(max(read(one, made), key=_shown)) for one in _mixed(parts["validation"])[:HELD_OUT]]
-    if len(held_out) < SHOWN:
+    if not held_out:
         raise MissingData(
-            f"The data folder holds fewer than {SHOWN} validation images for {task}; train on drawn images instead.",
-            f"数据文件夹中 {task} 的验证图像少于 {SHOWN} 幅；请改用绘制的图像训练。",
+            f"The data folder holds no validation images for {task}; train on drawn images instead.",
+            f"数据文件夹中没有 {task} 的验证图像；请改用绘制的图像训练。",
         )
     return Images(training, held_out, len(made.labels))
 

@@ -202,6 +202,11 @@ class Session:
             replace_file(self._best, save_arrays(arrays))
         self.validation.append({"step": step, "dice": score})
 
+    @property
+    def _kept(self) -> int:
+        """The step whose weights are kept: the first of the best on validation images, else the last."""
+        return int(max(self.validation, key=lambda one: one["dice"], default={"step": self.recipe.steps})["step"])
+
     def _take_best(self, bank: Bank) -> None:
         if self._best.exists():
             for name, array in load_arrays(self._best.read_bytes()).items():
@@ -242,7 +247,7 @@ class Session:
                 "splits": {name: {"n": len(part), "sha256": split_hash(part)} for name, part in parts.items()},
                 **({"volumes": scan.note.en} if (scan := tasks[self.task].make.scan) else {}),
             },
-            metrics={"of": "the design named in this card", "validation": self.validation},
+            metrics={"of": "the design named in this card", "validation": self.validation, "kept": self._kept},
             versions={
                 "unet_playground": __version__,
                 "torch": torch.__version__,

@@ -15,17 +15,18 @@ from typing import Any
 
 import gradio as gr
 from gradio import themes
+from gradio_client.utils import is_file_obj, is_http_url_like, traverse
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from unet_playground.errors import PlaygroundError
+from unet_playground.errors import PlaygroundError, refusal
 from unet_playground.images.apart import decoders
 from unet_playground.lane import urgent
 from unet_playground.limits import Limits
 from unet_playground.ui import texts
 from unet_playground.ui.component import WEB
-from unet_playground.ui.door import Door
+from unet_playground.ui.door import Door, address_of
 from unet_playground.ui.ending import ended_when
 from unet_playground.ui.endpoints import add_endpoints
 from unet_playground.ui.furnished import SLOW
@@ -35,6 +36,7 @@ from unet_playground.ui.memory import give_back, share_arenas
 from unet_playground.ui.page import QUICK, Page
 from unet_playground.ui.rooms import rooms
 from unet_playground.ui.rooms.train import Seat
+from unet_playground.ui.sessions import forget, keep_images
 from unet_playground.ui.store import Store
 from unet_playground.ui.study import Desk
 
@@ -56,6 +58,7 @@ class Whole(gr.Blocks):
     def __init__(self, *arguments: Any, **more: Any):
         super().__init__(*arguments, **more)
         self.ledger = Ledger(lambda: len(self._queue))
+        self._most_held = Limits.from_environment().held_bytes
 
     async def process_api(self, block_fn: Any, *inputs: Any, **more: Any) -> dict[str, Any]:
         """See `gradio.Blocks`; the end of a generator changes nothing, and how it ended is written down.
@@ -80,6 +83,8 @@ class Whole(gr.Blocks):
             reference = self.ledger.end(event, action, "failed", type(error).__name__)
             said = FAILED.format(reference=reference)
             raise gr.Error(f"{said.en} {said.zh}", print_exception=False) from None
+        finally:
+            self._tidy(function, more.get("session_hash"))
         if sent["is_generating"]:
             return sent
         self.ledger.end(event, action, "done")
@@ -91,10 +96,30 @@ class Whole(gr.Blocks):
         """Whether a visitor looks at the page and waits for it."""
         return function.concurrency_id == QUICK["concurrency_id"]
 
+    def _tidy(self, function: Any, session: str | None) -> None:
+        """Hold no more of visitors than may be held; a program that calls without a session has left nothing."""
+        if session is None:
+            return
+        if function.api_visibility == "public":
+            forget(self.state_holder, session)
+        keep_images(self.state_holder, self._most_held)
+
+    def _running(self) -> list[Any]:
+        return [one for jobs in list(self._queue.active_jobs) for one in jobs or ()]
+
     def _left(self, event: str) -> bool:
         """Whether the browser or script that waits for an event has closed its connection."""
-        running = [one for jobs in list(self._queue.active_jobs) for one in jobs or ()]
-        return any(one._id == event and not one.alive for one in running)
+        return any(one._id == event and not one.alive for one in self._running())
+
+    def asked_by(self, address: str) -> int:
+        """How many computations that one address asked for wait or run."""
+        waiting = [one for line in self._queue.event_queue_per_concurrency_id.values() for one in line.queue]
+        return sum(address_of(one.request.scope) == address for one in (*waiting, *self._running()))
+
+    async def preprocess_data(self, block_fn: Any, inputs: Any, state: Any, explicit_call: bool = False) -> list[Any]:
+        """See `gradio.Blocks`, which would fetch a file that is named by an address; this server asks nobody."""
+        traverse(inputs, _refuse, lambda one: is_file_obj(one) and is_http_url_like(one["path"]))
+        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
 
     async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
         """See `gradio.Blocks`; an output that an answer does not name costs nothing (it builds each anew)."""
@@ -118,6 +143,14 @@ class Whole(gr.Blocks):
         known = session_hash is not None and run in self.pending_diff_streams[session_hash]
         sent = super().handle_streaming_diffs(block_fn, data, session_hash, run, final, simple_format=True)
         return [[["replace", [], value]] for value in sent] if known and not final and not simple_format else sent
+
+
+def _refuse(address: Any) -> None:
+    said = refusal(
+        "A file was named by a web address, which is not fetched here. Send the file itself.",
+        "给出的是文件的网址，此处不会下载。请发送文件本身。",
+    ).text
+    raise gr.Error(f"{said.en} {said.zh}", print_exception=False)
 
 
 def build() -> Whole:
@@ -147,7 +180,7 @@ def launch(host: str = "127.0.0.1", port: int | None = None) -> None:
     store = _store(limits)
     threading.Thread(target=decoders().warm, daemon=True).start()
     app = build()
-    door = Middleware(Door, limits=limits, ledger=app.ledger, store=store)  # type: ignore[arg-type]
+    door = Middleware(Door, limits=limits, ledger=app.ledger, store=store, asked_by=app.asked_by)  # type: ignore[arg-type]
     _, address, _ = app.launch(
         quiet=True,
         prevent_thread_lock=True,

@@ -1,9 +1,13 @@
 """What every request passes before Gradio sees it: its size, its number of files, how often its sender comes."""
 
+import asyncio
 import json
+import os
+import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from limits import RateLimitItemPerMinute
@@ -33,6 +37,10 @@ HEADERS = {
 }
 _UPLOAD = "/upload"
 _JOIN = "/queue/join"
+_ASKING = re.compile(r"/(upload|queue/join|(call|run|api)/)")
+"""Where computations are asked for, or files sent."""
+_QUIET = 10
+"""Seconds without a byte after which a body is read no further."""
 _FIELDS = 8
 """Parts that a form may have besides files, where it is no upload."""
 _TOO_LARGE = Text(
@@ -51,6 +59,15 @@ _BUSY = Text(
     "Too many computations wait here already; the limit is {limit}. Try again in a moment. Nothing was kept.",
     "此处等待的计算过多；上限为 {limit} 个。请稍后重试。未保留任何内容。",
 )
+_GREEDY = Text(
+    "Too many requests from your address wait or run here already; the limit is {limit}. Try again in a moment. "
+    "Nothing was kept.",
+    "来自您地址的等待或运行中的请求过多；上限为 {limit} 个。请稍后重试。未保留任何内容。",
+)
+_SILENT = Text(
+    "Nothing of this request came for {limit} s, which is the limit. Send it again. Nothing was kept.",
+    "该请求在 {limit} 秒内没有任何数据，已达上限。请重新发送。未保留任何内容。",
+)
 _FULL = Text(
     "The store for uploads is full; the limit is {limit} MB. It empties itself: try again in a few minutes.",
     "上传存储已满；上限为 {limit} MB。它会自动清空：请几分钟后重试。",
@@ -65,10 +82,12 @@ class Door:
         limits: Of requests, files and the store.
         ledger: Is told of uploads and refusals.
         store: Of uploads and answers.
+        asked_by: How many computations of an address wait or run.
     """
 
-    def __init__(self, app: App, limits: Limits, ledger: Ledger, store: Store):
-        self._app, self._limits, self._ledger, self._store = app, limits, ledger, store
+    def __init__(self, app: App, limits: Limits, ledger: Ledger, store: Store, asked_by: Callable[[str], int]):
+        self._app, self._limits, self._ledger, self._store, self._asked_by = app, limits, ledger, store, asked_by
+        self._asking: Counter[str] = Counter()
         self._rate = RateLimitItemPerMinute(limits.requests)
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
@@ -85,10 +104,10 @@ class Door:
             refusal = self._refusal(scope, request) if scope["method"] == "POST" else None
             if refusal:
                 await request.refuse(*refusal)
-            elif scope["method"] == "POST" and scope["path"].endswith(_UPLOAD):
-                await self._take_in(request)
             else:
-                await request.passed_to(self._app)
+                upload = scope["method"] == "POST" and scope["path"].endswith(_UPLOAD)
+                with self._noted(scope):
+                    await (self._take_in(request) if upload else request.passed_to(self._app))
             if scope["method"] == "POST" and (scope["path"].endswith(_UPLOAD) or request.status in (413, 429, 503)):
                 outcome = "done" if request.status < 400 else "refused" if request.status < 500 else "failed"
                 outcome = "refused" if request.status == 503 else outcome
@@ -97,12 +116,24 @@ class Door:
 
     def _refusal(self, scope: MutableMapping[str, Any], request: "_Request") -> tuple[int, Text] | None:
         """What is known to be too much before a byte of it is read."""
-        address = (scope.get("client") or ("",))[0]
+        address = address_of(scope)
         if not self._limiter.hit(self._rate, address):
             return 429, _TOO_OFTEN.format(limit=self._limits.requests)
+        if _asks(scope) and self._asking[address] + self._asked_by(address) >= self._limits.share:
+            return 429, _GREEDY.format(limit=self._limits.share)
         if request.declared > self._limits.body_bytes:
             return 413, _TOO_LARGE.format(limit=figure(self._limits.body_bytes))
         return None
+
+    @contextmanager
+    def _noted(self, scope: MutableMapping[str, Any]) -> Iterator[None]:
+        """What an address asks for at once counts before it waits anywhere."""
+        own = Counter([address_of(scope)] if _asks(scope) else [])
+        self._asking += own
+        try:
+            yield
+        finally:
+            self._asking -= own
 
     async def _take_in(self, request: "_Request") -> None:
         """Let an upload through if the store has room for it; one that does not tell its size may be large."""
@@ -113,8 +144,19 @@ class Door:
                 await request.refuse(503, _FULL.format(limit=figure(self._store.most)))
 
 
-class _TooMuch(Exception):
-    """A body has grown beyond a limit."""
+def address_of(scope: MutableMapping[str, Any]) -> str:
+    """Who sends a request; on a Space the last one named, whom the proxy adds: senders write the others themselves."""
+    named = dict(scope["headers"]).get(b"x-forwarded-for", b"") if os.environ.get("SPACE_ID") else b""
+    return named.decode("latin-1").rpartition(",")[2].strip() or (scope.get("client") or ("",))[0]
+
+
+def _asks(scope: MutableMapping[str, Any]) -> bool:
+    """Whether a request is one of which an address has its share."""
+    return scope["method"] == "POST" and bool(_ASKING.search(scope["path"]))
+
+
+class _BrokenOff(Exception):
+    """A body is read no further: it has grown beyond a limit, or nothing more of it comes."""
 
 
 class _Request:
@@ -138,20 +180,26 @@ class _Request:
 
     async def passed_to(self, app: App) -> None:
         """Let it through, as long as it stays within the limits."""
-        with suppress(_TooMuch):
+        with suppress(_BrokenOff):
             await app(self._scope, self._counted, self._headed)
         if self._refused and not self.status:
             await self.refuse(*self._refused)
 
     async def refuse(self, status: int, reason: Text) -> None:
         """Answer with a sentence; what is still being sent is passed over, so that the sender listens."""
-        while not self._whole and self.size <= 2 * self._limits.body_bytes:
-            await self._next()
+        with suppress(_BrokenOff):
+            while not self._whole and self.size <= 2 * self._limits.body_bytes:
+                await self._next()
         self.status = status
         await _answer(self._send, status, _sentence(reason))
 
     async def _next(self) -> Message:
-        message = await self._receive()
+        try:
+            async with asyncio.timeout(None if self._whole else _QUIET):
+                message = await self._receive()
+        except TimeoutError:
+            self._whole, self._refused = True, (408, _SILENT.format(limit=_QUIET))
+            raise _BrokenOff from None
         self.size += len(message.get("body", b""))
         self._whole = message["type"] != "http.request" or not message.get("more_body", False)
         return message
@@ -168,7 +216,7 @@ class _Request:
         elif self._marks > self._parts + 1:  # the last mark is the end
             self._refused = 413, _TOO_MANY_FILES.format(limit=self._limits.files)
         if self._refused:
-            raise _TooMuch
+            raise _BrokenOff
         return message
 
     async def _headed(self, message: Message) -> None:

@@ -11,7 +11,7 @@ from unet_playground.ui.rooms.export import File
 from unet_playground.ui.store import read_once
 from unet_playground.ui.study import Desk, Reading, Study, windows
 from unet_playground.volumes.measuring import Measured, Table, to_csv
-from unet_playground.volumes.report import report, three_planes
+from unet_playground.volumes.report import report, short, three_planes
 from unet_playground.volumes.segmenting import made_by
 from unet_playground.volumes.writing import to_dicom_seg, to_nifti, to_pngs
 
@@ -117,11 +117,11 @@ def _cells(row: Measured, table: Table) -> Iterator[str]:
     volume, area, length = ("ml", "mm²", "mm") if table.spaced else ("", "px", "px")
     size, values, units = row.size, row.values, table.units or ""
     yield "" if row.number else str(row.components)
-    yield f"{_short(size.volume)} {volume}"
-    yield f"{_short(size.area)} {area}"
+    yield f"{short(size.volume)} {volume}"
+    yield f"{short(size.area)} {area}"
     yield f"{size.diameters.longest:.1f} × {size.diameters.across:.1f} {length}"
     yield f"{values.mean:.1f} ± {values.sd:.1f} {units}" if values else ""
-    yield f"{_short(values.low)} – {_short(values.high)} {units}" if values else ""
+    yield f"{short(values.low)} – {short(values.high)} {units}" if values else ""
     yield ", ".join(f"{one:.1f}" for one in row.centroid) if row.centroid else ""
     yield f"{row.voxels:,}"
 
@@ -133,14 +133,9 @@ def _doubts(table: Table, language: str) -> Iterator[str]:
         if row.doubts:
             ranges = " · ".join(
                 words.RANGE.format(
-                    low=_short(low), high=f"{_short(high)} {volume}".strip(), source=one.source.within(language)
+                    low=short(low), high=f"{short(high)} {volume}".strip(), source=one.source.within(language)
                 ).within(language)
                 for one in row.doubts
                 for low, high in [one.volume]
             )
             yield panels.line(words.DOUBTS.format(title=row.title.within(language), ranges=ranges), language)
-
-
-def _short(value: float) -> str:
-    """Four digits that count, or all before the point."""
-    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"

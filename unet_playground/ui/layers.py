@@ -70,7 +70,11 @@ def _gate(one: AttentionMap, sides: tuple[int, int], language: str) -> Layer:
     unit = texts.FACTOR.within(language)
     told = {"title": one.name, "check": _told(one, language), "top": one.top}
     if one.spatial:
-        return {**told, **_map(one.values, one.top, "gates", unit), "scale": square(sides, one.values.shape)}
+        return {
+            **told,
+            **_map(one.values, one.top, "signed" if one.centred else "gates", unit),
+            "scale": square(sides, one.values.shape),
+        }
     said = texts.BARS.within(language).format(channels=len(one.values), top=one.top)
     return {**told, "bars": [round(float(value), 4) for value in one.values], "range": said, "image": None}
 

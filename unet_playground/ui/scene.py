@@ -16,7 +16,7 @@ from unet_playground.analysis import Attribution, Target, analyses
 from unet_playground.analysis.base import LARGEST, Result, look
 from unet_playground.analysis.watch import Watch, stream
 from unet_playground.design import Design
-from unet_playground.errors import PlaygroundError, Text, refusal
+from unet_playground.errors import PlaygroundError, Text, refusal, sentences
 from unet_playground.examples import ShippedImage
 from unet_playground.images import Picture, read_image
 from unet_playground.images.labels import as_classes, read_labels
@@ -90,10 +90,8 @@ class Scene:
         with read_once(path):
             picture = read_image(path)
         size = {"width": picture.width, "height": picture.height}
-        about = Text(
-            texts.UPLOADED.en.format(notes=" ".join(note.en for note in picture.notes), **size),
-            texts.UPLOADED.zh.format(notes="".join(note.zh for note in picture.notes), **size),
-        )
+        unknown = (texts.UNORIENTED,) if tasks[task].make.scan and picture.orientation is None else ()
+        about = texts.UPLOADED.format(notes=sentences((*picture.notes, *unknown)), **size)
         return cls(task, picture, about, warning=unusual(picture, task))
 
     def judged_by(self, path: str) -> "Scene":
@@ -126,6 +124,12 @@ class Scene:
     def sides(self) -> tuple[int, int]:
         """(height, width) of the image."""
         return self.picture.height, self.picture.width
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        arrays = (self.picture.pixels, self.picture.values, self.picture.numbers, self.truth)
+        return sum(array.nbytes for array in arrays if array is not None)
 
     @property
     def labels(self) -> tuple[Label, ...]:

@@ -69,16 +69,16 @@ class Store:
             self._coming -= taken
 
     def has_room(self, size: int) -> bool:
-        """Whether it takes so many bytes more; if need be, what is older than a minute goes first."""
-        files = sorted(self._files())
-        used = sum(file[1] for file in files) + size
+        """Whether it takes so many bytes more; what is older than a minute goes first, if that makes room enough."""
+        files, going = sorted(self._files()), []
+        over = sum(file[1] for file in files) + size - self.most
         for changed, bytes_, path in files:
-            if used <= self.most:
-                break
-            if changed < time.time() - _YOUNG:
-                _remove(path)
-                used -= bytes_
-        return used <= self.most
+            if over > 0 and changed < time.time() - _YOUNG:
+                going.append(path)
+                over -= bytes_
+        for path in going if over <= 0 else ():
+            _remove(path)
+        return over <= 0
 
     def sweep(self) -> None:
         """Remove every file whose time is over, and folders that have been empty for a while."""

@@ -326,12 +326,16 @@ def steps(volume: Volume) -> tuple[int, int, int]:
 
 
 def shown(volume: Volume) -> Volume:
-    """The volume as the browser draws it: axes towards right, front and head, coarser where it is large."""
+    """The volume as the browser draws it: axes towards right, front and head, coarser where it is large.
+
+    What is not known of it is taken as it stands, since a file to be drawn needs lengths and directions.
+    """
     from nibabel.orientations import inv_ornt_aff
 
     taken = steps(volume)
     affine = volume.affine @ inv_ornt_aff(volume.order, volume.values.shape)
-    return replace(volume, values=_every(volume.canonical(), taken), affine=affine @ np.diag([*taken, 1]))
+    known = {"affine": affine @ np.diag([*taken, 1]), "spaced": True, "oriented": True}
+    return replace(volume, values=_every(volume.canonical(), taken), **known)
 
 
 def drawable(values: NDArray[np.float32]) -> NDArray[Any]:

@@ -60,6 +60,7 @@ SOURCE = Text("Source and licence", "来源与许可")
 UPLOADED = Text(
     "Your image, {width} × {height} px, not kept. {notes}", "你的图像，{width} × {height} 像素，不保留。{notes}"
 )
+UNORIENTED = Text("Orientation unknown: the file does not say which way is left.", "方位未知：文件未说明左右方向。")
 PREDICTION = Text("Prediction", "预测")
 ATTENTION = Text("Attention", "注意力")
 FIELD = Text("Receptive field", "感受野")

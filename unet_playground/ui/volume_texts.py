@@ -48,6 +48,10 @@ WORDS = {
     "voxel": Text("voxel", "体素"),
     "unitless": Text("(unit unknown)", "（单位未知）"),
     "gone": Text("The volume could not be loaded; open it again.", "无法载入体数据；请重新打开。"),
+    "network": Text(
+        "The network failed, and what draws volumes has not come; open the volume again.",
+        "网络出错，无法载入绘制体数据的程序；请重新打开体数据。",
+    ),
     "webgl": Text(
         "This browser has no WebGL 2, which draws volumes; open the page in another one.",
         "此浏览器不支持绘制体数据所需的 WebGL 2；请换用其他浏览器。",
@@ -60,11 +64,11 @@ WORDS = {
     "keyboard": Text(
         "Click: crosshair. Distance, ellipse, outline: drag; an outline closes itself. Wheel, ↑ ↓: slices of the plane "
         "under the pointer; the slider: of a single plane. ← →: across it. V: next view. Right button: drag to move, "
-        "vertically to enlarge. Double click: the file's own window. Ctrl+Z: undo a stroke. Windows change the display "
-        "only.",
+        "vertically to enlarge. Double click: a window from nearly the lowest to nearly the highest value. Ctrl+Z: "
+        "undo a stroke. Windows change the display only.",
         "单击：移动十字线。距离、椭圆、勾画：拖动；勾画自动闭合。滚轮、↑ ↓：翻看指针所在平面的切片；"
         "单一平面可用滑块。← →：在平面内移动。V：下一视图。"
-        "右键拖动：平移与缩放。双击：文件自带的窗。Ctrl+Z：撤销一笔。窗设置只影响显示。",
+        "右键拖动：平移与缩放。双击：窗从接近最低的数值到接近最高的数值。Ctrl+Z：撤销一笔。窗设置只影响显示。",
     ),
 }
 OPEN = Text("Open NIfTI, DICOM or zip", "打开 NIfTI、DICOM 或 zip")

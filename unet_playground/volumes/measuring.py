@@ -296,8 +296,8 @@ def _doubts(
     views: Sequence[VolumeSegmentation],
     designs: Sequence[VolumeSegmentation],
 ) -> Iterator[Doubt]:
-    """The ranges that can be told."""
-    own = mask == label
+    """The ranges that can be told, of what networks say; what a hand has drawn is in none of them."""
+    own = (mask if found is None else found.mask) == label
     if found is not None:
         chance = found.foreground[label - 1]
         masks = (own, *(chance >= threshold * 255 for threshold in THRESHOLDS))

@@ -56,6 +56,12 @@ _HEADS = (
 _VOXELS = Text("voxels", "体素")
 _PLACE = Text("mm right, front, head", "毫米，右、前、上")
 _ALONG = Text("mm along the file's axes", "毫米，沿文件坐标轴")
+_PLANES = (Text("sagittal; {side}", "矢状位；{side}"), Text("coronal; {side}", "冠状位；{side}"))
+_PLANES += (Text("axial; {side}", "轴位；{side}"),)
+"""By the axis across which they are cut."""
+_RIGHT = Text("the patient's right is on the left", "患者右侧在左")
+_FRONT = Text("the front is on the left", "前方在左")
+_LOST = Text("orientation unknown", "方位未知")
 _VARIED = Text("Range of the volume when varied", "变化时的体积范围")
 
 
@@ -102,6 +108,11 @@ def report(
     return f'<!doctype html><html lang="{language}"><head>{head}</head><body>{"".join(parts)}</body></html>'
 
 
+def short(value: float) -> str:
+    """Four digits that count, or all before the point."""
+    return f"{value:.4g}" if abs(value) < 9_999.5 else f"{value:.0f}"
+
+
 def three_planes(
     volume: Volume, mask: NDArray[np.uint8], labels: Sequence[Label], window: tuple[float, float]
 ) -> list[tuple[Text, NDArray[np.uint8]]]:
@@ -113,7 +124,6 @@ def three_planes(
         labels: The classes with their colours.
         window: Values that are black and white.
     """
-    names = (Text("sagittal", "矢状位"), Text("coronal", "冠状位"), Text("axial", "轴位"))
     colors = np.array([[int(one.color[n : n + 2], 16) for n in (1, 3, 5)] for one in labels], np.float32)
     low, high = window
     spacing = canonical_spacing(volume) if volume.spaced else (1.0, 1.0, 1.0)
@@ -126,7 +136,8 @@ def three_planes(
         inside = masks[number][..., None] > 0
         mixed = np.where(inside, 0.6 * gray + 0.4 * colors[masks[number]], gray)
         column, row = (spacing[other] for other in range(3) if other != axis)
-        found.append((names[axis], _proportioned(np.nan_to_num(mixed).astype(np.uint8), row, column)))
+        title = _PLANES[axis].format(side=(_FRONT if axis == 0 else _RIGHT) if volume.oriented else _LOST)
+        found.append((title, _proportioned(np.nan_to_num(mixed).astype(np.uint8), row, column)))
     return found
 
 
@@ -161,11 +172,11 @@ def _cells(row: Measured, language: str) -> list[str]:
     return [
         row.title.within(language),
         str(row.number) if row.number else f"{_ALL.within(language)} ({row.components})",
-        f"{size.volume:.4g}",
-        f"{size.area:.4g}",
+        short(size.volume),
+        short(size.area),
         f"{size.diameters.longest:.1f} x {size.diameters.across:.1f}",
         f"{values.mean:.1f} ± {values.sd:.1f}" if values else "",
-        f"{values.low:g}, {values.high:g}" if values else "",
+        f"{short(values.low)}, {short(values.high)}" if values else "",
         ", ".join(f"{place:.1f}" for place in row.centroid) if row.centroid else "",
     ]
 
@@ -178,8 +189,8 @@ def _ranges(table: Table, language: str) -> str:
     unit = "ml" if table.spaced else _VOXELS.within(language)
     body = "".join(
         f"<tr><td>{escape(title.within(language))}</td><td>{escape(doubt.source.within(language))}</td>"
-        f"<td>{escape(_RANGE.format(low=f'{doubt.volume[0]:.4g}', high=f'{doubt.volume[1]:.4g}').within(language))} "
-        f"{unit}</td></tr>"
+        f"<td>{escape(_RANGE.format(low=short(low), high=short(high)).within(language))} {unit}</td></tr>"
         for title, doubt in doubts
+        for low, high in [doubt.volume]
     )
     return f"<h2>{escape(_VARIED.within(language))}</h2><table><tbody>{body}</tbody></table>"

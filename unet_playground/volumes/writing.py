@@ -31,9 +31,10 @@ _SCANNER = 1
 def to_nifti(array: NDArray[Any], volume: Volume, *, about: str = "") -> bytes:
     """An array on a volume's grid as a .nii.gz file.
 
-    Its affine is the volume's bit for bit, as sform and, where axes are at right angles, as qform, in mm where they are
-    known. A volume that lies nowhere in the patient and has the format's own affine for that is written without a place
-    again. A comment behind the header (NIfTI's extension 6) carries the notice and what made the file.
+    Its affine is the volume's bit for bit, as sform and, where axes are at right angles, as qform, in mm. What is not
+    known of a volume is not known of the file: without a place in the patient it has none, without lengths those are 0
+    and the place stands in the qform alone. A comment behind the header (NIfTI's extension 6) carries the notice and
+    what made the file.
 
     Args:
         array: (i, j, k), boolean, or whole or real numbers of up to 64 bits.
@@ -50,18 +51,23 @@ def to_nifti(array: NDArray[Any], volume: Volume, *, about: str = "") -> bytes:
     _check_grid(array, volume)
     array = array.astype(np.uint8) if array.dtype == bool else array
     kind = Nifti1Image if max(array.shape) <= _LARGEST_SIDE else Nifti2Image
-    image = kind(array, volume.affine, dtype=array.dtype)
+    image = kind(array, None, dtype=array.dtype)
     header = image.header
+    header.set_zooms(volume.spacing)
     header.set_xyzt_units("mm" if volume.spaced else "unknown")
     header["descrip"] = _DESCRIPTION.encode()
     header.extensions.append(Nifti1Extension("comment", _made_by(about).encode()))
-    placed = volume.oriented or not np.array_equal(header.get_base_affine(), volume.affine)
-    image.set_sform(volume.affine, _SCANNER if placed else 0)
-    try:
-        header.set_qform(volume.affine, _SCANNER if placed else 0, strip_shears=False)
-    except HeaderDataError:  # a quaternion holds no shear
-        header["qform_code"] = 0
-    return gzip.compress(image.to_bytes(), _FAST, mtime=0)
+    if volume.oriented:
+        try:
+            header.set_qform(volume.affine, _SCANNER, strip_shears=False)
+        except HeaderDataError:  # a quaternion holds no shear
+            header["qform_code"] = 0
+    known = volume.oriented and volume.spaced
+    image.set_sform(volume.affine if known else None, _SCANNER if known else 0)
+    data = bytearray(image.to_bytes())
+    if not volume.spaced:  # nibabel itself would write 1
+        np.frombuffer(data, header.structarr.dtype, 1)["pixdim"][0, 1:4] = 0
+    return gzip.compress(data, _FAST, mtime=0)
 
 
 def to_pngs(mask: NDArray[np.uint8], volume: Volume, colors: Sequence[str], *, about: str = "") -> bytes:

@@ -10,8 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from unet_playground.errors import Text
+
 POINTS = 12
 SEED = 0
+FALLS = 1e-3
+"""By which part of their sizes the target of the filling is at least below that of the image."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,14 @@ class Curves:
         deletion: float32 (p,), the target when the strongest pixels are replaced first.
         insertion: float32 (p,), the target when the strongest pixels are brought in first.
         random: float32 (p,), deletion in random order; insertion in random order is the same, read from its end.
+        filling: What pixels are replaced by.
     """
 
     shares: NDArray[np.float32]
     deletion: NDArray[np.float32]
     insertion: NDArray[np.float32]
     random: NDArray[np.float32]
+    filling: Text
 
     @property
     def areas(self) -> Mapping[str, float]:
@@ -45,32 +51,52 @@ class Curves:
         }
 
 
+def blurred(image: Tensor) -> Tensor:
+    """An image (1, c, h, w) without detail: a Gaussian whose sigma is a twentieth of its longer side."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = max(image.shape[2:]) / 20
+    soft = gaussian_filter(image.cpu().numpy(), sigma=(0, 0, sigma, sigma), mode="nearest")
+    return torch.from_numpy(soft).to(image)
+
+
+FILLINGS: Mapping[Text, Callable[[Tensor], Tensor]] = {
+    Text("blurred ones", "模糊后的像素"): blurred,
+    Text("black", "黑色"): torch.zeros_like,
+}
+"""Blurring takes the detail alone. Where a network sees its organ in any soft blob, as in CT, black is left."""
+
+
 def deletion_insertion(
     aims: Callable[[Tensor], Tensor],
     image: Tensor,
     values: NDArray[np.float32],
-    *,
-    points: int = POINTS,
-    filling: Tensor | None = None,
-) -> Curves:
+    fillings: Mapping[Text, Callable[[Tensor], Tensor]] = FILLINGS,
+) -> Curves | None:
     """The target while pixels are replaced, and while they are brought in, in falling order of their values.
 
     Args:
         aims: Target (n,) of images (n, c, h, w).
         image: (1, c, h, w).
         values: (h, w).
-        points: Of each curve, both ends included.
-        filling: (1, c, h, w), what pixels are replaced by; the blurred image by default.
+        fillings: What pixels may be replaced by; the first that lowers the target is taken.
+
+    Returns:
+        None where no filling lowers the target: there is nothing that its pixels could take away.
 
     Source: Petsiuk et al. 2018, RISE, arXiv:1806.07421.
     """
-    filling = blurred(image) if filling is None else filling
-    shares = np.linspace(0, 1, points)
+    whole = float(aims(image))
+    filled = ((name, filling, float(aims(filling))) for name, fill in fillings.items() for filling in [fill(image)])
+    found = next((one for one in filled if whole - one[2] > FALLS * (abs(whole) + abs(one[2]))), None)
+    if found is None:
+        return None
+    name, filling, nothing = found
+    shares = np.linspace(0, 1, POINTS)
     ranks = {
         "strong": _ranks(-values.ravel()),
         "random": np.random.default_rng(SEED).permutation(values.size),
     }
-    whole, nothing = (float(one) for one in aims(torch.cat([image, filling])))
 
     def curve(order: str, deletes: bool) -> NDArray[np.float32]:
         means = []
@@ -78,10 +104,11 @@ def deletion_insertion(
             touched = torch.from_numpy((ranks[order] < round(share * values.size)).reshape(values.shape))
             means.append(torch.where(touched.to(image.device) == deletes, filling, image))
         inner = [float(one) for start in range(0, len(means), 2) for one in aims(torch.cat(means[start : start + 2]))]
-        ends = (whole, nothing) if deletes else (nothing, whole)
-        return _normalised(np.array([ends[0], *inner, ends[1]]), whole, nothing)
+        way = [whole, *inner, nothing] if deletes else [nothing, *inner, whole]
+        return ((np.array(way) - nothing) / (whole - nothing)).astype(np.float32)
 
-    return Curves(shares.astype(np.float32), curve("strong", True), curve("strong", False), curve("random", True))
+    curves = curve("strong", True), curve("strong", False), curve("random", True)
+    return Curves(shares.astype(np.float32), *curves, name)
 
 
 def rank_correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
@@ -94,17 +121,17 @@ def rank_correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> fl
     return round(float(np.corrcoef(*ranks)[0, 1]), 4) + 0.0
 
 
-def randomisation(question: Any, values: NDArray[np.float32], method: Callable[[Any], NDArray[np.float32]]) -> float:
-    """Rank correlation of |values| with what the same method says of the same frozen target after a shuffle of weights.
+def randomisation(question: Any, method: Callable[[Any], NDArray[np.float32]]) -> float:
+    """Rank correlation of the sizes of a method's values before and after a shuffle of weights.
 
     Args:
-        question: What was asked (a dataclass with a `model`).
-        values: (h, w), the answer.
+        question: What is asked (a dataclass with a `model`), of the whole image: values fade away from a smaller region
+            whatever the weights are, and such maps agree by place alone.
         method: Values (h, w) of a question.
 
     Source: Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv:1810.03292.
     """
-    return rank_correlation(values, method(replace(question, model=shuffled(question.model))))
+    return rank_correlation(method(question), method(replace(question, model=shuffled(question.model))))
 
 
 def shuffled(network: nn.Module) -> Any:
@@ -118,23 +145,8 @@ def shuffled(network: nn.Module) -> Any:
     return private
 
 
-def blurred(image: Tensor) -> Tensor:
-    """An image (1, c, h, w) without detail: a Gaussian whose sigma is a twentieth of its longer side."""
-    from scipy.ndimage import gaussian_filter
-
-    sigma = max(image.shape[2:]) / 20
-    soft = gaussian_filter(image.cpu().numpy(), sigma=(0, 0, sigma, sigma), mode="nearest")
-    return torch.from_numpy(soft).to(image)
-
-
 def _ranks(keys: NDArray) -> NDArray[np.int64]:
     """The place of every key in rising order, equal ones in the order in which they come."""
     ranks = np.empty(keys.size, np.int64)
     ranks[np.argsort(keys, kind="stable")] = np.arange(keys.size)
     return ranks
-
-
-def _normalised(curve: NDArray[np.float64], whole: float, nothing: float) -> NDArray[np.float32]:
-    """1 at the image and 0 where all is replaced; 0 throughout where the two do not differ."""
-    span = whole - nothing
-    return ((curve - nothing) / span if abs(span) > 1e-6 else np.zeros_like(curve)).astype(np.float32)

@@ -51,10 +51,7 @@ def grad_cam(
     """
 
     def method(question: Question) -> Tensor:
-        sides = question.image.shape[2:]
-        coarse = class_activation(question, _place(model, level))
-        halvings = min(level, model.design.depth) if model.design.halves else 0
-        return crop(enlarge(coarse, 2**halvings, "bilinear"), sides) if halvings else coarse
+        return _enlarged(question, level)
 
     return answer(ask(model, image, target, watch), target, method, unit=IMPORTANCE, checks=checks)
 
@@ -90,12 +87,11 @@ def guided_grad_cam(
     """
 
     def method(question: Question) -> Tensor:
-        from captum.attr import GuidedGradCam
+        from captum.attr import GuidedBackprop
 
-        twin = Twin(question, _place(model, level))
-        return GuidedGradCam(twin, twin.place).attribute(
-            question.image.clone().requires_grad_(), 0, interpolate_mode="bilinear"
-        )
+        # Captum's own product stretches a map whose cells reach beyond the image; here it lies where Grad-CAM's does.
+        guided = GuidedBackprop(Twin(question)).attribute(question.image.clone().requires_grad_(), 0)
+        return guided * _enlarged(question, level).relu()
 
     unit = Text("guided gradient x Grad-CAM", "引导梯度 × Grad-CAM")
     return answer(ask(model, image, target, watch), target, method, unit=unit, checks=checks)
@@ -149,6 +145,14 @@ def deep_lift(
 
     baseline = torch.zeros_like(image)
     return answer(ask(model, image, target, watch), target, method, baseline=baseline, checks=checks)
+
+
+def _enlarged(question: Question, level: int) -> Tensor:
+    """Grad-CAM of one level on the image's pixels, (1, 1, h, w)."""
+    design = question.model.design
+    coarse = class_activation(question, _place(question.model, level))
+    halvings = min(level, design.depth) if design.halves else 0
+    return crop(enlarge(coarse, 2**halvings, "bilinear"), question.image.shape[2:]) if halvings else coarse
 
 
 def class_activation(question: Question, place: str) -> Tensor:

@@ -19,6 +19,16 @@ CHUNK = 2
 """Images that are computed together: fastest on a CPU, and memory stays small."""
 LOGITS = Text("attribution in logits", "归因（logit）")
 SLOPE = Text("logits per unit of the input", "logit / 输入单位")
+CURVES_SAID = Text(
+    "Replacing its strongest pixels first by {filling} leaves {deletion} of the target on average ({random} in random "
+    "order; less is better), bringing them in first gives {insertion} ({random}; more is better).",
+    "先把最强像素换成{filling}，目标平均剩 {deletion}（随机顺序 {random}，越小越好）；"
+    "先插入最强像素，目标平均达 {insertion}（随机 {random}，越大越好）。",
+)
+UNLOWERED = Text(
+    "Neither blurring nor blackening this image lowers the target, so deletion says nothing here.",
+    "无论把这幅图像模糊还是涂黑，目标都不下降，因此删除检验在此无话可说。",
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +43,9 @@ class Attribution:
         pixels: Whose logits were added up; 0 where the model gives the class no pixel.
         complete: Whether the method promises that the values add up to the total.
         unit: What the values are measured in.
-        curves: Deletion and insertion, where they were asked for.
-        kept: Rank correlation of |values| with the same method after the weights were shuffled, -1 to 1, likewise.
+        curves: Deletion and insertion, where they were asked for and a filling lowers the target.
+        kept: Rank correlation of the method's |values| of the whole image with those after the weights were shuffled,
+            -1 to 1, where it was asked for.
     """
 
     target: Target
@@ -112,27 +123,19 @@ class Attribution:
 
     def _curves_said(self) -> list[Text]:
         if self.curves is None:
-            return []
+            return [] if self.kept is None else [UNLOWERED]
         areas = {name: f"{value:.2f}" for name, value in self.curves.areas.items()}
-        return [
-            Text(
-                "Replacing its strongest pixels first leaves {deletion} of the target on average ({random} in random "
-                "order; less is better), bringing them in first gives {insertion} ({random}; more is better).".format(
-                    **areas
-                ),
-                "先替换最强像素，目标平均剩 {deletion}（随机顺序 {random}，越小越好）；"
-                "先插入最强像素，目标平均达 {insertion}（随机 {random}，越大越好）。".format(**areas),
-            )
-        ]
+        return [CURVES_SAID.format(filling=self.curves.filling, **areas)]
 
     def _kept_said(self) -> list[Text]:
         if self.kept is None:
             return []
         return [
             Text(
-                f"Rank correlation with the same method on shuffled weights {self.kept:.2f} (near 0 is right: near 1 "
-                "it would show the image and not the network).",
-                f"与打乱权重后同一方法的秩相关 {self.kept:.2f}（接近 0 为好：接近 1 说明它显示的是图像而非网络）。",
+                f"Asked about the whole image, rank correlation with the same method on shuffled weights "
+                f"{self.kept:.2f} (near 0 is right: near 1 it would show the image and not the network).",
+                f"询问整幅图像时，与打乱权重后同一方法的秩相关 {self.kept:.2f}"
+                "（接近 0 为好：接近 1 说明它显示的是图像而非网络）。",
             )
         ]
 
@@ -236,8 +239,9 @@ def checked(result: Attribution, question: Question, method: Callable[[Question]
         return result
     question.watch.show(result)
     curves = deletion_insertion(question.aims, question.image, result.values)
-    quiet = replace(question, watch=_Unshown(question.watch), heard=None)
-    return replace(result, curves=curves, kept=randomisation(quiet, result.values, lambda other: flat(method(other))))
+    everywhere = torch.ones_like(question.region)
+    wide = replace(question, region=everywhere, watch=_Unshown(question.watch), heard=None)
+    return replace(result, curves=curves, kept=randomisation(wide, lambda other: flat(method(other))))
 
 
 class _Unshown(Watch):

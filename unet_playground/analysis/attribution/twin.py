@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from unet_playground.analysis.attribution.result import Question
 from unet_playground.model import UNet
 from unet_playground.parts.layers import Norm
-from unet_playground.taps import Below, Freeze, Tap
+from unet_playground.taps import Freeze
 
 # Captum announces hooks; here they are nobody else's business.
 warnings.filterwarnings("ignore", "Setting (forward, )?backward hooks", UserWarning, module="captum")
@@ -28,42 +28,28 @@ class Twin(nn.Module):
 
     Args:
         question: What is asked.
-        place: Name of a feature map that is handed through the module `place`.
         averaged: Whether norms follow DeepLift's rule; then the network is copied, its weights are shared.
 
     Attributes:
         held: Names of the gates and sampling positions that the network computes from the image.
     """
 
-    def __init__(self, question: Question, place: str = "", averaged: bool = False):
+    def __init__(self, question: Question, averaged: bool = False):
         super().__init__()
         # In a tuple the shared network is none of the modules that are given hooks.
-        self._asked = (question, _averaged(question.model) if averaged else question.model, place)
-        self.layers, self.place = nn.ModuleList(), nn.Identity()
+        self._asked = (question, _averaged(question.model) if averaged else question.model)
+        self.layers = nn.ModuleList()
         freeze = Freeze()
         with torch.no_grad(), _Routed(self.layers):
             self._asked[1](question.image, freeze)
         self.held = tuple(freeze.frozen)
 
     def forward(self, images: Tensor) -> Tensor:
-        question, network, place = self._asked
+        question, network = self._asked
         question.watch.between()
         with _Routed(self.layers):
-            logits = network(images, _Through(place, self.place))
+            logits = network(images)
         return (logits[:, question.label] * question.region).sum((1, 2))[:, None]
-
-
-class _Through(Tap):
-    """Hands one feature map through a module."""
-
-    def __init__(self, name: str, module: nn.Module):
-        self.name, self.module = name, module
-
-    def __call__(self, name: str, tensor: Tensor) -> Tensor:
-        return self.module(tensor) if name == self.name else tensor
-
-    def within(self, place: str) -> Tap:
-        return Below(self, place)
 
 
 class _Routed(TorchFunctionMode):

@@ -1,4 +1,4 @@
-"""The same image flipped, turned and a little brighter: does the network say the same?"""
+"""The same image flipped, turned and with other contrast: does the network say the same?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from unet_playground.errors import Text
 from unet_playground.inference import read_out
 from unet_playground.model import UNet
 from unet_playground.registry import Chinese, Knob, Paper
+from unet_playground.training.datasets import datasets
 
 TURNS = 8
 """Four quarter turns, each with and without a flip; the first leaves the image as it is."""
@@ -31,6 +32,7 @@ class Augmented:
         spread: float32 (h, w), standard deviation of the class's probability over the variants, 0 to 0.5.
         entropy: float32 (h, w) of the averaged probabilities, 0 to 1.
         areas: float32 (variants,), pixels of the class in each variant, the unchanged image first.
+        turns: How many of the variants are the image flipped or turned; 0 where training images lie one way.
         dice: Agreement of the averaged mask with that of the unchanged image.
         inside: Mean spread where the target lies.
         against_truth: Dice with the truth of the unchanged image's mask and of the averaged one; None without truth.
@@ -41,6 +43,7 @@ class Augmented:
     spread: NDArray[np.float32]
     entropy: NDArray[np.float32]
     areas: NDArray[np.float32]
+    turns: int
     dice: float
     inside: float
     against_truth: tuple[float, float] | None
@@ -54,10 +57,14 @@ class Augmented:
                 f"Dice with the truth is {alone:.4f} for the image alone, {averaged:.4f} for the mean of its variants.",
                 f"与真值的 Dice：单独图像为 {alone:.4f}，各变体取平均后为 {averaged:.4f}。",
             )
+        moved = Text("turns and flips are undone without interpolation", "旋转和翻转的还原不经插值")
+        if not self.turns:
+            moved = Text(
+                "training images lie one way, so none is turned or flipped", "训练图像方向固定，因此不旋转也不翻转"
+            )
         return Text(
-            f"The mask of the mean agrees with that of the image alone: Dice {self.dice:.4f}; turns and flips are "
-            "undone without interpolation.",
-            f"平均后的掩膜与单独图像的掩膜一致程度：Dice {self.dice:.4f}；旋转和翻转的还原不经插值。",
+            f"The mask of the mean agrees with that of the image alone: Dice {self.dice:.4f}; {moved.en}.",
+            f"平均后的掩膜与单独图像的掩膜一致程度：Dice {self.dice:.4f}；{moved.zh}。",
         )
 
     @property
@@ -90,8 +97,9 @@ class Augmented:
     ),
     zh=Chinese(
         "测试时增强",
-        "图像翻转、旋转、略微调亮调暗后，网络说的是否一样。",
-        "八种翻转和直角旋转都能精确还原，再加上略亮和略暗各一次。各次概率的标准差显示结果在哪里取决于图像的摆放；"
+        "图像翻转、旋转或改变对比度后，网络说的是否一样。",
+        "八种翻转和直角旋转都能精确还原；只有训练图像没有固定方向时才采用，否则转过的图像网络从未见过。"
+        "再把网络的输入（任务准备好之后）的数值略微放大和缩小各一次。各次概率的标准差显示结果在哪里取决于这些变化；"
         "面积的范围说明测量值有多稳。平均通常略好于单次。它显示不了所有变体共有的错误。",
     ),
 )
@@ -100,27 +108,29 @@ def augmented(
     image: Tensor,
     target: Target,
     *,
-    intensity: Annotated[float, Knob("Intensity, ±", "亮度变化 ±", 0, 0.5)] = 0.1,
+    intensity: Annotated[float, Knob("Contrast of the network's input, ±", "网络输入的对比度 ±", 0, 0.5)] = 0.1,
     watch: Watch = UNWATCHED,
     truth: NDArray[np.uint8] | None = None,
 ) -> Augmented:
-    """Whether the network says the same of the image flipped, turned, a little brighter or darker.
+    """Whether the network says the same of the image flipped, turned or with other contrast.
 
-    All eight flips and quarter turns are undone exactly; one brighter and one darker variant come after them. The
-    standard deviation over the variants shows where the answer depends on how the image happens to lie; the range of
-    the area says how firm a measurement is. The mean is often a little better than one pass. An error that all
-    variants share does not show.
+    All eight flips and quarter turns are undone exactly. They are taken where training images lie in any orientation;
+    elsewhere a turned image is merely strange. Then what the network is given, once the task has prepared it, is
+    scaled up once and down once. The standard deviation over the variants shows where the answer depends on such
+    changes; the range of the area says how firm a measurement is. The mean is often a little better than one pass. An
+    error that all variants share does not show.
 
     Args:
         model: A loaded model.
         image: (1, channels, h, w), as `prepare` gives it.
         target: Its class is asked about.
-        intensity: By which share values grow and shrink; without it only flips and turns are done.
+        intensity: By which share the input's values grow and shrink; without it only flips and turns are done.
         watch: May end it between passes, and is shown the result of the first few variants.
         truth: uint8 (h, w), true classes.
     """
     region = target.pixels(model, image).cpu().numpy() > 0
-    variants = [(turn, 1.0) for turn in range(TURNS)]
+    turns = natural_turns(model)
+    variants = [(turn, 1.0) for turn in turns]
     if intensity:
         variants += [(0, 1 + intensity), (0, 1 - intensity)]
     seen: list[NDArray[np.float32]] = []
@@ -130,8 +140,19 @@ def augmented(
             logits = model(turned(image * factor if factor != 1 else image, turn))
             seen.append(read_out(unturned(logits, turn)).probability)
         if len(seen) in (2, 4):
-            watch.show(_summarised(seen, target, region, truth))
-    return _summarised(seen, target, region, truth)
+            watch.show(_summarised(seen, len(turns) - 1, target, region, truth))
+    return _summarised(seen, len(turns) - 1, target, region, truth)
+
+
+def natural_turns(model: UNet) -> tuple[int, ...]:
+    """Those of the eight moves in which training showed images; none but the first of a model from nowhere."""
+    origin = model.origin
+    if origin is None or origin.task not in datasets:
+        return (0,)
+    recipe = datasets[origin.task].make.recipe_of(model.design)
+    if recipe.turns:
+        return tuple(range(TURNS))
+    return (0, TURNS // 2) if recipe.mirrors else (0,)
 
 
 def turned(x: Tensor, turn: int) -> Tensor:
@@ -146,7 +167,11 @@ def unturned(x: Tensor, turn: int) -> Tensor:
 
 
 def _summarised(
-    seen: list[NDArray[np.float32]], target: Target, region: NDArray[np.bool_], truth: NDArray[np.uint8] | None
+    seen: list[NDArray[np.float32]],
+    turns: int,
+    target: Target,
+    region: NDArray[np.bool_],
+    truth: NDArray[np.uint8] | None,
 ) -> Augmented:
     mean = np.stack(seen).mean(0, dtype=np.float64).astype(np.float32)
     spread = np.std([one[target.label] for one in seen], axis=0, dtype=np.float64).astype(np.float32)
@@ -159,6 +184,7 @@ def _summarised(
         spread=spread,
         entropy=entropy_of(mean),
         areas=np.array([mask.sum() for mask in masks[:-1]], np.float32),
+        turns=turns,
         dice=agreement(alone, averaged),
         inside=mean_over(spread, region),
         against_truth=None if true is None else (agreement(alone, true), agreement(averaged, true)),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from unet_playground.errors import Text, refusal
 from unet_playground.images.dicom_file import Frame, count_frames, has_pixels, is_dicom, read_tags, warnings
-from unet_playground.images.geometry import directions
+from unet_playground.images.geometry import directions, seen_otherwise
 from unet_playground.images.kinds import image_format
 from unet_playground.images.picture import FRAME, Picture
 from unet_playground.limits import Limits
@@ -37,13 +37,14 @@ def read_dicom(data: bytes, limits: Limits) -> Picture:
     frame = Frame(tags, 0 if frames > 1 else None)
     stored = frame.stored()
     picture = _coloured(stored, tags) if stored.ndim == 3 or _has_table(tags) else _measured(stored, frame)
+    orientation = None if frame.axes is None else directions(frame.axes)
     notes = (FRAME.format(frames=frames),) if frames > 1 else ()
     return replace(
         picture,
         bits=min(int(tags.BitsAllocated), 32),
         spacing=frame.spacing,
-        orientation=None if frame.axes is None else directions(frame.axes),
-        notes=notes + warnings(tags) + picture.notes,
+        orientation=orientation,
+        notes=notes + seen_otherwise(orientation) + warnings(tags) + picture.notes,
     )
 
 

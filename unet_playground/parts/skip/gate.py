@@ -21,7 +21,7 @@ from unet_playground.taps import IGNORE, Tap
         "注意力门",
         "由解码器决定什么可以通过。",
         "每个像素一个 0 到 1 的系数，由编码特征和解码特征一起算出。原文的门控信号来自更粗的一级；"
-        "这里用已上采样的特征，因此不需要重新采样。开始时门是打开的（0.88）。",
+        "这里用已上采样的特征，因此不需要重新采样。开始时门对所有像素同样打开（0.88）。",
     ),
 )
 class AttentionGate(Skip):
@@ -29,8 +29,8 @@ class AttentionGate(Skip):
 
     One factor between 0 and 1 for every pixel, computed from what the encoder offers and what the decoder already
     knows. The paper takes the gating signal from the coarser scale and interpolates the factor; here the features
-    are upsampled already, so nothing is resampled twice. The gate starts open (0.88) and its inner width is half the
-    level's.
+    are upsampled already, so nothing is resampled twice. The gate starts equally open everywhere (0.88) and its inner
+    width is half the level's.
     """
 
     def __init__(self, widths: Sequence[int], place: Place):
@@ -40,6 +40,8 @@ class AttentionGate(Skip):
         self.of_encoded = convolution(channels, inner, 1, place.dims, bias=False)
         self.of_decoded = convolution(channels, inner, 1, place.dims)
         self.psi = convolution(inner, 1, 1, place.dims)
+        # Without weights the gate opens by its bias alone: sigmoid(2) = 0.88 at every pixel.
+        nn.init.zeros_(self.psi.weight)  # type: ignore[arg-type]
         nn.init.constant_(self.psi.bias, 2.0)  # type: ignore[arg-type]
 
     def cross(self, passage: Passage, decoded: Tensor, tap: Tap = IGNORE) -> Tensor:

@@ -69,10 +69,11 @@ WORDS = {
     "together": Text("Pairs that do more or less together than apart", "合用与单用之和不同的组合"),
     "caution": Text(
         "Intervals say how much other designs would change this; not other images, seeds or another bank. Where a "
-        "branch of the bank was trained further, as without skips, that training is part of the effect. One pair in "
-        "twenty stands out by chance.",
+        "branch of the bank was trained further, as without skips, that training is part of the effect; some branches "
+        "were kept because these very scores rose, which makes them a little too good. One pair in twenty stands out "
+        "by chance.",
         "区间表示换一批设计会带来的变化，不含其他图像、种子或另一个权重库。权重库的分支（如无跳跃连接）经过继续训练，"
-        "其作用包含这部分训练。每二十对中约有一对只是随机波动。",
+        "其作用包含这部分训练；有些分支正是因为这些得分上升才保留的，因此得分略偏高。每二十对中约有一对只是随机波动。",
     ),
     "working": texts.WORKING,
 }
@@ -91,8 +92,9 @@ ADDITIVE = Text(
     "No pair of options differs clearly from the sum of what both do.", "没有哪一对选项明显不同于两者作用之和。"
 )
 PAIR = Text(
-    "{first} with {second}: {extra} beyond the sum of both ({low} to {high}; {designs} designs), {better} together.",
-    "{first} 与 {second} 合用：比两者之和 {extra}（{low} 至 {high}；{designs} 个设计），合用{better}。",
+    "{first} with {second}, {family}: {extra} beyond the sum of both ({low} to {high}; {designs} designs), {better} "
+    "together.",
+    "{first} 与 {second} 合用（{family}）：比两者之和 {extra}（{low} 至 {high}；{designs} 个设计），合用{better}。",
 )
 UNMEASURED = Text(
     "{letter} has not been measured on the test split of this task.", "{letter} 尚未在此任务的测试集上测量。"
@@ -326,4 +328,6 @@ def _pair(one: Interaction, metric: str, language: str) -> str:
     numbers = {"extra": one.extra, "low": one.low, "high": one.high}
     spelled = {name: f"{number:+.{DIGITS[scale.unit]}f}" for name, number in numbers.items()}
     better = WORDS["better" if (one.extra > 0) == scale.higher else "worse"].within(language)
-    return PAIR.within(language).format(first=first, second=second, designs=one.designs, better=better, **spelled)
+    family = WORDS[one.family].within(language)
+    named = {"first": first, "second": second, "family": family, "designs": one.designs, "better": better}
+    return PAIR.within(language).format(**named, **spelled)

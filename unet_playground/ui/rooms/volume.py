@@ -26,6 +26,7 @@ from unet_playground.ui.rooms.export import Download
 from unet_playground.ui.scene import Superseded, equal_weights, trained
 from unet_playground.ui.study import GONE, LEVELS, Answer, Desk, Study, of_example, of_upload, packed, remarks, windows
 from unet_playground.volumes.quality import unusual_volume
+from unet_playground.volumes.report import short
 from unet_playground.volumes.segmenting import AS_IT_IS, segment_volume, views_of
 from unet_playground.weights import WeightStore, stores
 
@@ -38,8 +39,8 @@ PAUSE = 0.3
 """Seconds between two words on how far it is."""
 READING = {"concurrency_id": "reading", "concurrency_limit": 1}
 LANE = {"concurrency_id": "volume", "concurrency_limit": 1}
-SETTLED = "() => {{ document.dispatchEvent(new Event('{}')); }}"
-"""Tells the browser what became of a correction."""
+SETTLED = "(drawing) => { document.dispatchEvent(new CustomEvent('measured', { detail: drawing })); }"
+"""Tells the browser which drawing was measured; none, where it was refused or never came."""
 
 
 @rooms.register("volume", title="Volume", zh=Chinese("体数据", "三个平面中的体数据：分割、手动修正、测量与导出。"))
@@ -69,6 +70,7 @@ class VolumeRoom(Room):
             self.number = gr.Dropdown([], label=self._say(words.NUMBER), visible=False, elem_classes="number")
             self.view = component("volume", self._value(None))
             self.table = gr.HTML("", padding=False)
+            self.measured = gr.Textbox("", visible=False)
             with gr.Row(elem_classes="files", visible=False) as self.files:
                 self.which = gr.Radio(
                     ["A"], value="A", label=self._say(words.WHICH), visible=False, elem_classes="method"
@@ -90,9 +92,11 @@ class VolumeRoom(Room):
         self.start.click(self._segment, [self.desk, page.bench, self.network, self.views], shown, **reading)
         self.halt.click(self._stop, self.desk, self.halt, **quick)
         # Every correction is heard: of two in a row Gradio would ask again with what the first one sent.
-        corrected = self.view.input(self._correct, self.desk, shown, **{**lane, "trigger_mode": "multiple"})
-        corrected.success(None, None, None, js=SETTLED.format("measured"), show_progress="hidden")
-        corrected.failure(None, None, None, js=SETTLED.format("unmeasured"), show_progress="hidden")
+        told = [*shown, self.measured]
+        corrected = self.view.input(self._correct, self.desk, told, **{**lane, "trigger_mode": "multiple"})
+        corrected.success(None, self.measured, None, js=SETTLED, show_progress="hidden")
+        corrected.failure(None, None, None, js=SETTLED, show_progress="hidden")
+        self.view.tick(self._hold, self.desk, None, **quick)
         report = partial(page_of, language=self.language)
         makers = {"nifti": mask_file, "pngs": slices, "csv": numbers, "report": report}
         for id, download in self.made.items():
@@ -173,19 +177,24 @@ class VolumeRoom(Room):
         return {self.halt: gr.Button(interactive=False)}
 
     def _correct(self, desk: Desk, event: gr.EventData) -> Iterator[Updates]:
-        """The browser hands back a mask that a hand has corrected: it is measured."""
-        sent = given(event)
+        """The browser hands back a mask that a hand has corrected: it is measured, or it is said why not."""
+        sent, told = given(event), {}
         try:
             name, mask = sent.get("design"), sent.get("mask")
             study = desk.of_run(sent.get("volume"), sent.get("run"))
             if study and isinstance(name, str) and name in study.readings and isinstance(mask, str):
                 late, changed = study is not desk.study, study.corrected(name, mask)
                 if desk.lay(changed) and late:
-                    yield {**self._laid(changed), **self._refusal(words.KEPT)}
+                    told = {**self._laid(changed), **self._refusal(words.KEPT)}
                 elif desk.study is changed:
-                    yield {self.table: tables(changed, self.language), self.refused: ""}
+                    told = {self.table: tables(changed, self.language), self.refused: ""}
+            yield {**told, self.measured: str(sent.get("drawing")) if told else ""}
         except PlaygroundError as error:
-            yield self._refusal(error.text)
+            yield {**self._refusal(error.text), self.measured: ""}
+
+    def _hold(self, desk: Desk) -> None:
+        """Somebody draws and asks for nothing meanwhile: the volume stays."""
+        desk.go_on()
 
     def _laid(self, study: Study) -> Updates:
         """A volume with what there is of it."""
@@ -230,7 +239,7 @@ class VolumeRoom(Room):
         volume, answers = study.volume, [one.answer for one in study.readings.values()]
         notes = [note for one in answers for note in one.found.notes]
         text = words.SIZE if volume.spaced else words.UNSIZED
-        shape, spacing = (" × ".join(f"{one:.4g}" for one in row) for row in (volume.values.shape, volume.spacing))
+        shape, spacing = (" × ".join(map(short, row)) for row in (volume.values.shape, volume.spacing))
         said = " ".join(dict.fromkeys(note.within(self.language) for note in notes))
         told = panels.about(text.format(shape=shape, spacing=spacing, notes=said), study.source, self.language)
         return told + "".join(panels.message(text, self.language) for text in {one.warning for one in answers})
