@@ -20,7 +20,7 @@ from unet_playground.training.datasets import Example, data_root, datasets, exam
 from unet_playground.training.evaluate import evaluate
 from unet_playground.training.loop import Bank, Trainer
 from unet_playground.training.recipe import Recipe
-from unet_playground.training.session import teacher_of
+from unet_playground.training.start import teacher_of
 
 WAYS = {
     "alone, fair": {"led": 0.0},
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--teacher", type=Path, action="append", default=[])
     given = parser.parse_args()
-    teachers = [teacher_of(given.task, folder) for folder in given.teacher]
+    teachers = [teacher_of(folder) for folder in given.teacher]
     parts = split(given.task, data_root())
     training = examples(given.task, parts["train"], training=True)
     validation = examples(given.task, parts["validation"])

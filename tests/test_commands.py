@@ -329,6 +329,11 @@ REFUSED = [
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--weights", "solo"], "--weights"),
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--only", "skip", "--data", "{tmp}/data"], "belong to --bank"),
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--bank", "--only", "sky"], "--only"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--bank", "--skip", "none"], "add --only skip"),
+    (
+        ["train", "--task", "nuclei", "--out", "{tmp}/run", "--bank", "--only", "block", "--block", "dilated(rates=2)"],
+        "in brackets",
+    ),
 ]
 
 

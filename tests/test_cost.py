@@ -168,5 +168,15 @@ def test_a_design_is_counted_alike_where_gradients_are_switched_off(switched_off
     design = Design(depth=2, width=width, attention="scse", up="dysample")
     with switched_off():
         counted = cost(design, SIDE)
-    cost.cache_clear()
+    cost.cache_clear()  # type: ignore[attr-defined]
     assert counted == cost(design, SIDE)
+
+
+def test_a_design_is_counted_in_single_precision_whatever_the_default():
+    counted = cost(Design(depth=2, width=9, attention="cbam"), SIDE)
+    cost.cache_clear()  # type: ignore[attr-defined]
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert cost(Design(depth=2, width=9, attention="cbam"), SIDE) == counted
+    finally:
+        torch.set_default_dtype(torch.float32)

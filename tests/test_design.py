@@ -3,6 +3,7 @@
 from dataclasses import FrozenInstanceError
 from typing import Any
 
+import numpy as np
 import pytest
 
 from unet_playground import Design, PlaygroundError
@@ -257,3 +258,9 @@ def test_full_resolution_may_be_as_wide_as_it_likes_at_any_depth():
     assert Design(down="none", depth=6, width=64).widths == (64,) * 7
     with pytest.raises(IllegalDesign, match="at most 1024"):
         Design(depth=6, width=64)
+
+
+def test_whole_numbers_may_be_numpys():
+    design = Design(depth=np.int64(3), width=np.uint8(8))  # type: ignore[arg-type]
+    assert design == Design(depth=3, width=8)
+    assert type(design.depth) is int

@@ -100,6 +100,23 @@ def test_a_new_skip_is_part_of_the_space_of_designs(toy: str):
         assert (toy, attention) in held
 
 
+def test_what_was_counted_of_a_part_is_forgotten_when_another_takes_its_id(toy: str):
+    counted, skip = cost(Design(skip=toy)), catalogues["skip"][toy].make
+    catalogues["skip"].unregister(toy)
+
+    class Wider(skip):
+        """The encoder's features cross by a matrix product."""
+
+        def cross(self, passage: Passage, decoded: Tensor, tap: Tap = IGNORE) -> Tensor:
+            encoded = passage.encoded[self.level]
+            return (encoded.flatten(2) @ encoded.new_ones(1, encoded[0, 0].numel(), 1)).unsqueeze(-1) * encoded
+
+    catalogues["skip"].register(toy, title="Damped", zh=Chinese("衰减", "编码特征以矩阵乘积跨越。"))(Wider)
+    again = cost(Design(skip=toy))
+    # Every value of every level meets one weight.
+    assert again.macs - counted.macs == sum(16 * 2**level * (256 // 2**level) ** 2 for level in range(4))
+
+
 def test_a_skip_that_was_taken_out_is_unknown_again(toy: str):
     Design(skip=toy)
     catalogues["skip"].unregister(toy)

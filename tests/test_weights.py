@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 from safetensors.torch import save
 
 from unet_playground import Design, PlaygroundError, UNet, load_model
-from unet_playground.errors import UnusableWeights
+from unet_playground.errors import UnknownChoice, UnusableWeights
+from unet_playground.model import Origin
 from unet_playground.parts.layers import JoinedConvolution
 from unet_playground.weights import Card, read_card, replace_file, stores, write
 
@@ -267,7 +269,6 @@ DAMAGED_CARDS = {
     "files without a hash": {"files": [{"name": "weights-0.safetensors", "bytes": 1}]},
     "a file elsewhere": {"files": [{"name": "../weights-0.safetensors", "bytes": 1, "sha256": ""}]},
     "a design that is no dict": {"design": 5},
-    "a design that is none": {"design": {"format": 1, "skip": "teleport"}},
 }
 
 
@@ -281,6 +282,16 @@ def test_a_damaged_card_is_refused(folder: Path, damage: str):
     with pytest.raises(PlaygroundError) as refusal:
         load_model("nuclei", DESIGN)
     assert "\n" not in refusal.value.text.en
+
+
+def test_weights_of_a_part_that_is_not_registered_stand_in_nobodys_way(folder: Path):
+    other = folder.parent / "other"
+    shutil.copytree(folder, other)
+    card = json.loads((other / "card.json").read_text())
+    (other / "card.json").write_text(json.dumps({**card, "design": {**card["design"], "skip": "teleport"}}))
+    assert load_model("nuclei", DESIGN).origin == Origin("nuclei", "solo", read_card(folder / "card.json").sha256)
+    with pytest.raises(UnknownChoice, match="teleport"):
+        read_card(other / "card.json")
 
 
 def test_replacing_a_file_is_all_or_nothing(tmp_path: Path):

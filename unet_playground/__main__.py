@@ -4,6 +4,7 @@ It exits with 0 when done and with 2 and one sentence on stderr when the input i
 """
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -39,14 +40,26 @@ def main(arguments: list[str] | None = None) -> int:
     given = build_parser().parse_args(arguments)
     try:
         given.run(given)
+        sys.stdout.flush()
     except PlaygroundError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        return 0
+        return _lost(0)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print("There is no room left to write to; make some and run the command again.", file=sys.stderr)
+        return _lost(2)
     return 0
+
+
+def _lost(code: int) -> int:
+    """End with a code although nobody takes what is still to be printed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def build_parser() -> Parser:

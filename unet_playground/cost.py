@@ -3,17 +3,18 @@
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from weakref import finalize
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from unet_playground.design import Design
 from unet_playground.model import UNet
 from unet_playground.receptive_field import Field, receptive_field, with_gradients
+from unet_playground.registry import remembered
 from unet_playground.taps import Below, Tap
 
 aten = torch.ops.aten
@@ -32,7 +33,7 @@ class StageCost:
     Attributes:
         stage: `encoder.0` (finest) ..., `bottleneck` where attention sits there, `decoder.3` ..., `head`.
         parameters: Learned numbers.
-        macs: Multiply-adds of convolutions (1 multiply and 1 add together count once).
+        macs: Multiply-adds of convolutions and matrix products (1 multiply and 1 add together count once).
         sampling: Values that are interpolated, sampled or read by a reassembly, counted apart.
         reassembled: Those of them that a reassembly reads: plain passes, whose time is that of the bytes they write.
         activation_bytes: Largest memory for activations at one time in the stage, inference; what later stages will
@@ -99,14 +100,14 @@ class Cost:
         return self.macs, written, self.sampling - passes
 
 
-@lru_cache(maxsize=512)
+@remembered(maxsize=512)
 @with_gradients
 def cost(design: Design, size: int = 256, in_channels: int = 3, classes: int = 2) -> Cost:
     """Count a design on an image with sides of `size` pixels. No weight is made and no pixel computed."""
     sides = (size,) * design.dims
     with torch.device("meta"):
-        network = UNet(design, in_channels, classes)
-        image = torch.empty(1, in_channels, *sides)
+        network = UNet(design, in_channels, classes).float()
+        image = torch.empty(1, in_channels, *sides, dtype=torch.float32)
     parameters: dict[str, int] = {}
     for name, parameter in network.named_parameters():
         stage = _stage_of(name)
@@ -191,8 +192,8 @@ class _Meter(Sketching):
         self, function: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = super().__torch_dispatch__(function, types, args, kwargs)
-        if function is aten.convolution.default:
-            self.macs += _convolution_macs(args, result)
+        if function.overloadpacket in flop_registry:
+            self.macs += flop_registry[function.overloadpacket](*args, **(kwargs or {}), out_val=result) // 2
         elif function.overloadpacket in _SAMPLING:
             self.sampling += result.numel()
         elif function.overloadpacket is aten.addcmul and args[0].shape == result.shape:
@@ -244,14 +245,8 @@ _SAMPLING = (
     aten.upsample_nearest2d,
     aten.upsample_nearest3d,
     aten.upsample_bilinear2d,
+    aten.upsample_bicubic2d,
     aten.upsample_trilinear3d,
     aten.grid_sampler_2d,
     aten.grid_sampler_3d,
 )
-
-
-def _convolution_macs(args: tuple, result: Tensor) -> int:
-    """Every weight meets every position: of the output, or of the input for a transposed convolution."""
-    x, weight, transposed = args[0], args[1], args[6]
-    positions = (x if transposed else result)[0, 0].numel()
-    return x.shape[0] * positions * weight.numel()

@@ -1,6 +1,7 @@
 """The frozen choice of parts, and how it is written down: as a link, as JSON, as `cbam(order=parallel)`."""
 
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Integral
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -35,8 +36,10 @@ class Design:
     """A choice for every slot of a U-Net; without arguments it is the classic.
 
     A choice is written as its id, with options in brackets: `cbam(order=parallel)`. `attention` and `up` may differ
-    by level, finest first, separated by slashes. Every design has one canonical form: equal networks are equal
-    designs with equal links.
+    by level, finest first, separated by slashes. Every design has one canonical form, in which aliases, defaults and
+    what has no effect are resolved, so that equal networks are equal designs with equal links. (Not resolved are
+    options that leave another part over: `nested(columns=1)` computes what `concat` does; nor a `reduction` beyond the
+    one at which every layer has its smallest width.)
 
     Args:
         down: How the encoder gives up resolution; with `none` every stage works at full resolution and one width.
@@ -174,9 +177,11 @@ class Design:
         return written[0] if len(set(written)) == 1 else "/".join(written)
 
     def _settle(self, slot: str, choice: Choice) -> Choice:
-        """The one form of a choice that all equal networks of this depth share, where its part knows one."""
+        """The one form of a choice that all equal networks of this depth and width share, where its part knows one."""
         settle = getattr(catalogues[slot][choice.id].make, "settle", None)
-        return Choice(choice.id, tuple(settle(dict(choice.options), self.depth).items())) if settle else choice
+        if settle is None:
+            return choice
+        return Choice(choice.id, tuple(settle(dict(choice.options), self.depth, self.width).items()))
 
     def _settle_site(self) -> None:
         """Without attention any site is the default one; without a skip some sites are the same place."""
@@ -202,8 +207,9 @@ class Design:
     def _check_numbers(self) -> None:
         for name, (low, high) in NUMBERS.items():
             value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
+            if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
                 raise _not_whole(name, value)
+            object.__setattr__(self, name, int(value))  # NumPy has whole numbers of its own
 
     def _check_width(self) -> None:
         widest = self.widths[-1]

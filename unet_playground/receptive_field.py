@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -24,6 +23,7 @@ from unet_playground.design import Design
 from unet_playground.errors import UnknownChoice
 from unet_playground.model import UNet
 from unet_playground.parts.layers import Norm
+from unet_playground.registry import remembered
 from unet_playground.taps import Freeze
 
 P = ParamSpec("P")
@@ -148,7 +148,7 @@ def _thin(design: Design, side: int) -> Tensor:
     return torch.ones(1, 1, side, *[1] * (design.dims - 1), dtype=torch.float64)
 
 
-@lru_cache(maxsize=16)
+@remembered(maxsize=16)
 @with_gradients
 def _probed(design: Design, side: int) -> tuple[Tensor, _Probe]:
     """A thin image, and every feature map of it, whose graph answers for all their pixels."""
@@ -156,7 +156,7 @@ def _probed(design: Design, side: int) -> tuple[Tensor, _Probe]:
     return image, _probe(design, image)
 
 
-@lru_cache(maxsize=4096)
+@remembered(maxsize=4096)
 @with_gradients
 def _span(design: Design, side: int, at: int, place: str) -> tuple[int, int]:
     image, probe = _probed(design, side)
@@ -171,14 +171,14 @@ def _sketch_side(design: Design) -> int:
     return 2 ** (design.depth + 1)
 
 
-@lru_cache(maxsize=64)
+@remembered(maxsize=64)
 @with_gradients
 def _sketch(design: Design) -> _Probe:
     """Every feature map and held value of a design, on a small image."""
     return _probe(design, _thin(design, _sketch_side(design)))
 
 
-@lru_cache(maxsize=256)
+@remembered(maxsize=256)
 @with_gradients
 def _held_still(design: Design, place: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of what sees the whole image, and of what sees a neighbourhood, on the way to a place."""
@@ -191,7 +191,7 @@ def _held_still(design: Design, place: str) -> tuple[tuple[str, ...], tuple[str,
     return pooled, tuple(name for name in upstream if name not in pooled)
 
 
-@lru_cache(maxsize=64)
+@remembered(maxsize=64)
 @with_gradients
 def _wiring(design: Design) -> UNet:
     """The network of a design, one channel wide, with positive weights and nothing that depends on content."""

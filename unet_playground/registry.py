@@ -23,6 +23,19 @@ _WRITTEN = re.compile(r"^\s*([\w.-]+)\s*(?:\((.*)\)\s*)?$")  # two places for th
 LONGEST = 2000
 """Characters that a choice or a link may have; a link to two designs has at most 1500."""
 
+_forget: list[Callable[[], None]] = []
+
+
+def remembered(maxsize: int) -> Callable[[F], F]:
+    """`lru_cache` for what follows from choices: it forgets when one is registered or taken out under the same id."""
+
+    def around(call: Any) -> Any:
+        kept = lru_cache(maxsize)(call)
+        _forget.append(kept.cache_clear)
+        return kept
+
+    return around
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -189,7 +202,7 @@ class Catalogue(Generic[T]):
                 aliases=aliases,
             )
             self._aliases.update(dict.fromkeys(aliases, id))
-            self._parsed.cache_clear()
+            _changed()
             return made
 
         return add
@@ -198,7 +211,7 @@ class Catalogue(Generic[T]):
         """Take a choice out again (for notebooks and tests that try one)."""
         for alias in self._entries.pop(id).aliases:
             del self._aliases[alias]
-        self._parsed.cache_clear()
+        _changed()
 
     def __getitem__(self, id: str) -> Entry[T]:
         entry = self._entries.get(self._aliases.get(id, id))
@@ -227,7 +240,7 @@ class Catalogue(Generic[T]):
         check_length(text)
         return self._parsed(text)
 
-    @lru_cache(maxsize=4096)  # noqa: B019 - catalogues live as long as the program
+    @remembered(maxsize=4096)
     def _parsed(self, text: str) -> Choice:
         written = _WRITTEN.match(text)
         if not written:
@@ -249,7 +262,7 @@ class Catalogue(Generic[T]):
 
 
 catalogues: dict[str, Catalogue[Any]] = {}
-"""Every catalogue by its id, slots first, in the order of the page."""
+"""Every catalogue that was imported by its id; slots first, in the order of the page."""
 
 
 def check_length(text: str) -> None:
@@ -263,6 +276,11 @@ def check_length(text: str) -> None:
             f"This text has {len(text)} characters; a choice or link has at most {LONGEST}. Shorten it and try again.",
             f"该文字有 {len(text)} 个字符；选项或链接最多 {LONGEST} 个字符。请缩短后重试。",
         )
+
+
+def _changed() -> None:
+    for forget in _forget:
+        forget()
 
 
 def _read_docstring(made: object) -> tuple[str, str]:

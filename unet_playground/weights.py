@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from unet_playground.design import SLOT_IDS, Design
-from unet_playground.errors import UnusableWeights
+from unet_playground.errors import UnknownChoice, UnusableWeights
 from unet_playground.lane import lock
 from unet_playground.model import Origin, UNet
 from unet_playground.tasks import tasks
@@ -87,8 +87,11 @@ class WeightStore:
     folder: Path
     card: Card
 
-    def draw(self, network: UNet) -> UNet:
-        """Give a network built without storage (device `meta`) exactly the tensors that it names."""
+    def network(self, design: Design | None = None) -> UNet:
+        """The network of a design, by default of the card's, with exactly the tensors that it names, on the CPU."""
+        made = tasks[self.card.task].make
+        with torch.device("meta"):
+            network = UNet(design or Design.from_json(self.card.design), made.channels, len(made.labels))
         drawn = self.tensors({name: parameter.shape for name, parameter in network.named_parameters()})
         network.load_state_dict(drawn, assign=True)
         return network
@@ -133,7 +136,8 @@ def stores(task: str) -> Iterator[WeightStore]:
     """Every set of weights of a task: designs trained alone, then banks, those of fewer designs first."""
     found = []
     for path in sorted((checkpoint_root() / task).glob("*/card.json")):
-        found.append(WeightStore(path.parent, read_card(path)))
+        with suppress(UnknownChoice):  # weights of a part that is not registered here serve no design
+            found.append(WeightStore(path.parent, read_card(path)))
     return iter(sorted(found, key=lambda store: (store.card.shared, -len(store.card.only))))
 
 
@@ -163,9 +167,7 @@ def load(task: str, design: Design, weights: str = "auto") -> UNet:
     for store in stores(task):
         kind = "shared" if store.card.shared else "solo"
         if weights in ("auto", kind) and store.card.serves(design):
-            with torch.device("meta"):
-                network = UNet(design, made.channels, len(made.labels))
-            return _frozen(store.draw(network), Origin(task, kind, store.card.sha256))
+            return _frozen(store.network(design), Origin(task, kind, store.card.sha256))
     if weights != "auto":
         raise UnusableWeights(
             f"There are no {weights} weights for {task} with {design.to_link()}; choose weights=auto or train them.",
@@ -205,17 +207,22 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def read_card(path: Path) -> Card:
-    """The card of a folder of weights, checked."""
+    """The card of a folder of weights, checked.
+
+    Raises:
+        UnknownChoice: Its design names a part that is not registered here.
+        UnusableWeights: It is no card of a format that is known.
+    """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         card = Card(**{**values, "files": tuple(values["files"]), "only": tuple(values.get("only", ()))})
-        Design.from_json(card.design)
         plain = all(Path(file["name"]).name == file["name"] and file["bytes"] and file["sha256"] for file in card.files)
-        plain = plain and {*card.only, *card.parts} <= {*SLOT_IDS}
+        plain = plain and {*card.only, *card.parts} <= {*SLOT_IDS} and isinstance(card.design, dict)
     except (OSError, ValueError, TypeError, KeyError):
         raise _damaged(path.parent.parent.name) from None
     if card.format not in (1, FORMAT) or not plain:
         raise _damaged(path.parent.parent.name)
+    Design.from_json(card.design)
     return card
 
 

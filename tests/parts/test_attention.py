@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unet_playground import Design
 from unet_playground.parts import Place, attentions, sites
 from unet_playground.taps import Tape
 
@@ -81,6 +82,11 @@ def test_any_width_and_any_sides_will_do(written: str, sides: tuple[int, ...], c
 def test_the_kernel_of_eca_grows_with_the_width(channels: int, kernel: int):
     assert _attention("eca", channels).across.weight.shape == (1, 1, kernel)
     assert _attention("eca(smallest=3)", channels).across.weight.shape == (1, 1, max(3, kernel))
+
+
+def test_the_smallest_kernel_of_eca_is_only_written_where_it_matters():
+    assert Design(attention="eca(smallest=3)", width=8).attention == "eca"
+    assert Design(attention="eca(smallest=3)", width=7).attention == "eca(smallest=3)"
 
 
 @both

@@ -19,10 +19,11 @@ def test_the_norm_of_training_is_that_of_evaluation(dims: int):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
-def test_the_gradient_of_the_norm_is_right():
+def test_the_gradient_of_the_norm_is_right_and_so_is_its_own():
     norm = Norm(3, 2).double()
     x = torch.randn(2, 3, 2, 2, dtype=torch.double, requires_grad=True)
     assert torch.autograd.gradcheck(norm.train(), (x,))
+    assert torch.autograd.gradgradcheck(norm, (x,))
 
 
 def test_half_precision_stays_half_and_near():

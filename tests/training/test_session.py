@@ -23,7 +23,8 @@ from unet_playground.training.datasets import Example, datasets, examples, split
 from unet_playground.training.evaluate import evaluate
 from unet_playground.training.loop import Bank, Objective, Trainer, designs_of_bank
 from unet_playground.training.recipe import Recipe
-from unet_playground.training.session import Session, teacher_of
+from unet_playground.training.session import Session
+from unet_playground.training.start import teacher_of
 from unet_playground.weights import read_card
 
 BASE = Design(depth=1, width=2)
@@ -203,7 +204,7 @@ def test_a_training_whose_loss_is_no_number_any_more_ends_there(scenes: Path, tm
 
 
 def test_a_bank_of_one_kind_of_block_takes_over_its_teachers_weights_alone(teacher: Path):
-    bank, network = Bank(BASE, 3, 2, shared=True, only=("block",)), teacher_of("nuclei", teacher)
+    bank, network = Bank(BASE, 3, 2, shared=True, only=("block",)), teacher_of(teacher)
     bank.start_from(network)
     x = torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(bank.network(BASE)(x), network(x), rtol=0, atol=1e-5)
@@ -212,7 +213,7 @@ def test_a_bank_of_one_kind_of_block_takes_over_its_teachers_weights_alone(teach
 
 @pytest.mark.parametrize("block", ["residual", "multi-scale"])
 def test_other_blocks_of_a_bank_begin_as_their_teachers(teacher: Path, block: str):
-    bank, network = Bank(BASE, 3, 2, shared=True), teacher_of("nuclei", teacher)
+    bank, network = Bank(BASE, 3, 2, shared=True), teacher_of(teacher)
     bank.start_from(network)
     x = torch.rand(1, 3, 16, 16)
     for own in (bank.network(BASE.replace(block=block)), bank.averaged(BASE.replace(block=block))):
@@ -226,7 +227,7 @@ def test_teachers_lead_other_designs_to_their_features(teacher: Path):
     labels = torch.zeros(2, 16, 16, dtype=torch.int64)
     distances = {}
     for led in (0.0, 1.0):
-        bank, network = Bank(BASE, 3, 2, shared=True), teacher_of("nuclei", teacher)
+        bank, network = Bank(BASE, 3, 2, shared=True), teacher_of(teacher)
         bank.start_from(network)
         objective = Objective(bank, Recipe(steps=100, led=led), [network])
         optimizer = torch.optim.Adam(bank.parameters.values(), 1e-2)
@@ -269,7 +270,7 @@ def test_the_weights_that_are_best_on_validation_are_kept(checks: int, scenes: P
     assert card.metrics["kept"] == (max(scores, key=lambda one: one["dice"])["step"] if checks else 40)
     assert not (session.out / "best.safetensors").exists()
     validation = examples("nuclei", split("nuclei", scenes)["validation"])
-    kept = evaluate(teacher_of("nuclei", session.out), validation).dice
+    kept = evaluate(teacher_of(session.out), validation).dice
     if checks:
         assert kept == pytest.approx(max(one["dice"] for one in scores), abs=2e-3)
         assert kept > scores[-1]["dice"] + 0.01, "the last weights were the best, which shows nothing"

@@ -1,6 +1,35 @@
 """Instruments: a model, an image and a target in, a frozen dataclass of arrays out. They never draw."""
 
+# The order of the menu.
+# isort: off
+from unet_playground.analysis.base import Analysis, Target, analyses
+from unet_playground.analysis.features import FeatureMaps, feature_maps
+from unet_playground.analysis.gradient_flow import GradientFlow, gradient_flow
+from unet_playground.analysis.effective_field import EffectiveField, effective_field
 from unet_playground.analysis.attention import AttentionMaps, attention_maps
+from unet_playground.analysis.skips import (
+    PassThrough,
+    Redundancy,
+    SemanticGap,
+    Surgery,
+    pass_through,
+    semantic_gap,
+    skip_redundancy,
+    skip_surgery,
+)
+from unet_playground.analysis.operators import NoOperators, Operators, WorkedExample, operators_at, worked_example
+from unet_playground.analysis.shift import Shift, shift_equivariance
+from unet_playground.analysis.uncertainty import (
+    Augmented,
+    Calibration,
+    Disagreement,
+    Entropy,
+    augmented,
+    calibration,
+    calibration_on,
+    disagreement,
+    entropy,
+)
 from unet_playground.analysis.attribution import (
     Attribution,
     deep_lift,
@@ -14,33 +43,7 @@ from unet_playground.analysis.attribution import (
     saliency,
     smooth_grad,
 )
-from unet_playground.analysis.base import Analysis, Target, analyses
-from unet_playground.analysis.effective_field import EffectiveField, effective_field
-from unet_playground.analysis.features import FeatureMaps, feature_maps
-from unet_playground.analysis.gradient_flow import GradientFlow, gradient_flow
-from unet_playground.analysis.operators import NoOperators, Operators, WorkedExample, operators_at, worked_example
-from unet_playground.analysis.shift import Shift, shift_equivariance
-from unet_playground.analysis.skips import (
-    PassThrough,
-    Redundancy,
-    SemanticGap,
-    Surgery,
-    pass_through,
-    semantic_gap,
-    skip_redundancy,
-    skip_surgery,
-)
-from unet_playground.analysis.uncertainty import (
-    Augmented,
-    Calibration,
-    Disagreement,
-    Entropy,
-    augmented,
-    calibration,
-    calibration_on,
-    disagreement,
-    entropy,
-)
+# isort: on
 
 __all__ = [
     "Analysis",

@@ -207,6 +207,7 @@ class Replace(Tap):
 
 @analyses.register(
     "attention",
+    room="layers",
     title="Attention",
     formula=r"$y = g(x) \cdot x$",
     paper=Paper("Oktay et al.", 2018, "Attention U-Net", "arXiv:1804.03999"),

@@ -1,7 +1,7 @@
 """What every instrument takes and gives."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -138,7 +138,24 @@ class Analysis(Protocol):
         ...
 
 
-analyses: Catalogue[Analysis] = Catalogue("analysis", Text("Analysis", "分析"))
+class Analyses(Catalogue[Analysis]):
+    """The instruments, each with the room of the page that offers it; `attribution` is the picture of that name."""
+
+    def __init__(self) -> None:
+        super().__init__("analysis", Text("Analysis", "分析"))
+        self._rooms: dict[str, str] = {}
+
+    def register(self, id: str, *, room: str = "", **given: Any) -> Callable[[Any], Any]:
+        """As every catalogue; without a room an instrument is offered by the command line and to programs only."""
+        self._rooms[id] = room
+        return super().register(id, **given)
+
+    def within(self, room: str) -> list[Entry[Analysis]]:
+        """What a room offers, in menu order."""
+        return [entry for entry in self.entries() if self._rooms[entry.id] == room]
+
+
+analyses = Analyses()
 
 
 def look(

@@ -122,6 +122,7 @@ class EffectiveField:
 
 @analyses.register(
     "receptive-field",
+    room="layers",
     title="Receptive field",
     formula=r"$E(q) = \sum_c (\partial z_p / \partial x_{c,q})^2$",
     paper=Paper("Luo et al.", 2016, "Understanding the Effective Receptive Field", "arXiv:1701.04128"),

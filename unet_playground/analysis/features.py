@@ -103,6 +103,7 @@ class FeatureMaps:
 
 @analyses.register(
     "feature-maps",
+    room="layers",
     title="Feature maps",
     formula=r"$\Delta_c = \bar z - \bar z\,|_{f_c \to \bar f_c}$",
     paper=Paper(

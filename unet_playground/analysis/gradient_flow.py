@@ -130,6 +130,7 @@ class GradientFlow:
 
 @analyses.register(
     "gradient-flow",
+    room="layers",
     title="Gradient flow",
     formula=r"$\|\partial L / \partial x_s\|$",
     paper=Paper(

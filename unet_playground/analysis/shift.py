@@ -113,6 +113,7 @@ class _Move:
 
 @analyses.register(
     "shift-equivariance",
+    room="operators",
     title="Shift by a pixel",
     formula=r"$f(T x) = T f(x)\,?$",
     paper=Paper("Zhang", 2019, "Making Convolutional Networks Shift-Invariant Again", "arXiv:1904.11486"),

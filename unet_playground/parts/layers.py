@@ -12,7 +12,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 _CONVOLVE = {2: F.conv2d, 3: F.conv3d}
 _MAX_POOL = {2: F.max_pool2d, 3: F.max_pool3d}
@@ -257,14 +256,15 @@ class _Normalised(torch.autograd.Function):
         power = torch.linalg.vector_norm(wide, dim=1, keepdim=True).square_()
         size = power.div_(x.shape[1]).add_(epsilon).rsqrt_()
         ctx.save_for_backward(x, size)
-        ctx.kind = bias.dtype
+        ctx.kind, ctx.epsilon = bias.dtype, epsilon
         return torch.addcmul(bias.to(wide.dtype), wide, size).to(x.dtype)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
         x, size = ctx.saved_tensors
         wide, given = x.to(size.dtype), grad.to(size.dtype)
+        if torch.is_grad_enabled():  # a gradient of this gradient will be asked for, and the size has one too
+            size = wide.square().mean(1, keepdim=True).add(ctx.epsilon).rsqrt()
         along = (given * wide).sum(1, keepdim=True).mul_(size**3).div_(-x.shape[1])
         bias = given.sum((0, *range(2, grad.dim()))).to(ctx.kind)
         return (given * size).addcmul_(wide, along).to(grad.dtype), bias.view(-1, *[1] * (grad.dim() - 2)), None

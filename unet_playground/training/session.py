@@ -23,7 +23,6 @@ from unet_playground import __version__
 from unet_playground.design import SLOT_IDS, Design
 from unet_playground.errors import PlaygroundError, UnusableWeights
 from unet_playground.inference import best_device
-from unet_playground.model import UNet
 from unet_playground.registry import catalogues
 from unet_playground.space import change
 from unet_playground.tasks import tasks
@@ -31,6 +30,7 @@ from unet_playground.training.datasets import Example, Sample, data_root, datase
 from unet_playground.training.evaluate import evaluate
 from unet_playground.training.loop import DEEP, Bank, Trainer
 from unet_playground.training.recipe import Recipe
+from unet_playground.training.start import check_start, named, teacher_of
 from unet_playground.weights import Card, WeightStore, read_card, replace_file, write, write_card
 
 MACHINE = ("device", "processes", "threads", "seconds")
@@ -90,7 +90,8 @@ class Session:
         task = tasks[self.task].make()
         self.recipe = replace(self.recipe, precision=_precision(self.recipe.precision, device))
         task.check_dims(self.base)
-        self._check_sources()
+        wanted = Card(self.task, self.base.to_json(), self.shared, self.only, files=({},))
+        check_start(wanted, self.teachers, self.start)
         if (finished := self._finished()) is not None:
             return finished
         dims = self.base.dims
@@ -98,7 +99,7 @@ class Session:
         bank = Bank(self.base, task.channels, len(task.labels), self.shared, self.recipe.seed, device, self.only)
         if self.start is not None:
             bank.branch_from(WeightStore(self.start, read_card(self.start / "card.json")))
-        taught = [teacher_of(self.task, folder).to(device) for folder in self.teachers]
+        taught = [teacher_of(folder).to(device) for folder in self.teachers]
         trainer = Trainer(bank, self.recipe, examples(self.task, parts["train"], training=True, dims=dims), taught)
         self._open_folder()
         self._resume(trainer)
@@ -129,33 +130,6 @@ class Session:
                 f"{self.out.name} 中已有另一次训练的权重；请换一个 --out。",
             )
         return card
-
-    def _check_sources(self) -> None:
-        """Refuse weights to start from that do not fit what is trained."""
-        if not self.shared and (self.teachers or self.start or self.only):
-            raise PlaygroundError(
-                "--teacher, --start and --only belong to --bank; leave them out to train one design.",
-                "--teacher、--start 与 --only 只用于 --bank；训练单个设计时请省略。",
-            )
-        wanted = Card(self.task, self.base.to_json(), shared=True, only=self.only, files=({},))
-        sources = [*((folder, False) for folder in self.teachers), *([(self.start, True)] if self.start else [])]
-        for folder, bank in sources:
-            if not (folder / "card.json").is_file():
-                name = folder.resolve().name
-                raise UnusableWeights(
-                    f"{name} holds no trained weights; name a folder with a card.json by --teacher or --start.",
-                    f"{name} 中没有训练好的权重；请用 --teacher 或 --start 指定含有 card.json 的文件夹。",
-                )
-            card = read_card(folder / "card.json")
-            serves = {*card.only} <= {*self.only} and card.serves(self.base)
-            fits = serves if bank else wanted.serves(Design.from_json(card.design))
-            if not fits or card.shared != bank or card.task != self.task or not card.files:
-                raise UnusableWeights(
-                    f"{folder.name} does not fit: --start is a bank of the same task and size that serves all these "
-                    "designs, --teacher one of these designs trained alone.",
-                    f"{folder.name} 不适用：--start 应为同一任务、同样大小且包含所有这些设计的权重库，"
-                    "--teacher 应为其中一个单独训练的设计。",
-                )
 
     def _open_folder(self) -> None:
         try:
@@ -214,10 +188,8 @@ class Session:
 
     def _scored(self, card: Card, test: list[Sample], device: torch.device) -> Card:
         """The card with the scores of the weights as they were written, in half precision."""
-        task, dataset = tasks[self.task].make(), datasets[self.task].make
-        with torch.device("meta"):
-            network = UNet(self.base, task.channels, len(task.labels))
-        network = WeightStore(self.out, card).draw(network).to(device).channels_last().eval()
+        dataset = datasets[self.task].make
+        network = WeightStore(self.out, card).network().to(device).channels_last().eval()
         result = evaluate(network, examples(self.task, test, dims=self.base.dims), dataset.metrics, dataset.unit)
         card = replace(card, metrics={**card.metrics, "test": result.summary()})
         write_card(self.out, card)
@@ -259,8 +231,8 @@ class Session:
         """What decides the result, as a card has it."""
         return {
             **asdict(self.recipe),
-            **({"start": _named(self.start)} if self.start else {}),
-            **({"teachers": [_named(folder) for folder in self.teachers]} if self.teachers else {}),
+            **({"start": named(self.start)} if self.start else {}),
+            **({"teachers": [named(folder) for folder in self.teachers]} if self.teachers else {}),
         }
 
     @property
@@ -366,22 +338,8 @@ def _some(validation: list[Example], pixels: float = 1.5e6) -> list[Example]:
     return [example for example in validation if example.group in chosen]
 
 
-def _named(folder: Path) -> dict[str, object]:
-    """Design, hash and recipe of weights from which a training starts."""
-    card = read_card(folder / "card.json")
-    return {"design": Design.from_json(card.design).to_link(), "sha256": card.sha256, "recipe": card.recipe}
-
-
 def _probe(base: Design, only: Sequence[str] = ()) -> list[Design]:
     """The designs by whose mean a bank is judged while it is trained: its own, and others that learn slowly."""
     others = ({"skip": "none"}, {"down": "none"}, {"block": "dilated"})
     changed = [change(base, **one) for one in others if not one.keys() & {*only}]
     return [base, *(one for one in changed if isinstance(one, Design))]
-
-
-def teacher_of(task: str, folder: Path) -> UNet:
-    """The network in a folder of weights that were trained alone, frozen, in evaluation mode."""
-    store = WeightStore(folder, read_card(folder / "card.json"))
-    with torch.device("meta"):
-        network = UNet(Design.from_json(store.card.design), tasks[task].make.channels, len(tasks[task].make.labels))
-    return store.draw(network).requires_grad_(False).channels_last().eval()

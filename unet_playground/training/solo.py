@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from unet_playground.atlas import read_atlas, weak
 from unet_playground.atlas.table import DIGITS
 from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError
 from unet_playground.inference import best_device
 from unet_playground.model import Origin, UNet
-from unet_playground.tasks import tasks
 from unet_playground.training.datasets import datasets
 from unet_playground.training.measure import Measured, measure, put
 from unet_playground.training.recipe import Recipe
@@ -117,10 +114,7 @@ class SoloJob:
         return Session(self.task, self.design, False, self._recipe(), self.folder, self.data, anew=True).run()
 
     def _network(self, card: Card) -> UNet:
-        task = tasks[self.task].make()
-        with torch.device("meta"):
-            network = UNet(self.design, task.channels, len(task.labels))
-        network = WeightStore(self.folder, card).draw(network).requires_grad_(False)
+        network = WeightStore(self.folder, card).network().requires_grad_(False)
         network.origin = Origin(self.task, "solo", card.sha256)
         return network.channels_last().eval().to(best_device())
 

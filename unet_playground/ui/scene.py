@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import islice, repeat
 from secrets import token_hex
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unet_playground.analysis import Attribution, Target, analyses
+from unet_playground.analysis import Target, analyses
 from unet_playground.analysis.base import LARGEST, Result, look
 from unet_playground.analysis.watch import Watch, stream
 from unet_playground.design import Design
@@ -268,7 +268,7 @@ def too_large(scene: Scene) -> Text | None:
 
 def attribution_methods() -> list[Entry]:
     """The analyses that attribute a decision to the pixels of the image, in menu order."""
-    return [entry for entry in analyses.entries() if get_type_hints(entry.make).get("return") is Attribution]
+    return analyses.within("attribution")
 
 
 def _guarded(

@@ -8,7 +8,6 @@ here knows any part by name.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -20,6 +19,7 @@ from unet_playground.cost import Sketching
 from unet_playground.design import Design
 from unet_playground.model import UNet
 from unet_playground.receptive_field import LOGITS
+from unet_playground.registry import remembered
 from unet_playground.taps import Below, Tap
 
 IMAGE = "image"
@@ -245,7 +245,7 @@ def _macs(node: Any) -> int:
     return shape[0] * prod(shape[2:]) * node._saved_weight.numel()
 
 
-@lru_cache(maxsize=256)
+@remembered(maxsize=256)
 def wiring(design: Design, sides: tuple[int, ...], channels: int = 3, classes: int = 2) -> Wiring:
     """What a design's network computes on an image of these sides; no weight is made and no pixel computed."""
     with torch.device("meta"):

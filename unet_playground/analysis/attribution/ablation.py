@@ -17,6 +17,7 @@ from unet_playground.registry import Chinese, Knob, Paper
 
 @analyses.register(
     "occlusion",
+    room="attribution",
     title="Occlusion",
     formula=r"$a_i = mean_{W \ni i}\,[F(x) - F(x\ \mathrm{without}\ W)]$",
     paper=Paper("Zeiler and Fergus", 2014, "Visualizing and Understanding Convolutional Networks", "arXiv:1311.2901"),
@@ -69,6 +70,7 @@ def occlusion(
 
 @analyses.register(
     "feature-ablation",
+    room="attribution",
     title="Superpixel ablation",
     formula=r"$a_i = F(x) - F(x\ \mathrm{without}\ S),\quad i \in S$",
     paper=Paper("Achanta et al.", 2012, "SLIC Superpixels", "doi:10.1109/TPAMI.2012.120"),

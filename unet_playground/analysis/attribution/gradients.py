@@ -19,6 +19,7 @@ Samples = Annotated[int, Knob("Samples", "样本数", 2, 128)]
 
 @analyses.register(
     "saliency",
+    room="attribution",
     title="Saliency",
     formula=r"$a_i = |\partial F(x) / \partial x_i|$",
     paper=Paper("Simonyan et al.", 2013, "Deep Inside Convolutional Networks", "arXiv:1312.6034"),
@@ -54,6 +55,7 @@ def saliency(
 
 @analyses.register(
     "input-x-gradient",
+    room="attribution",
     title="Input x gradient",
     formula=r"$a_i = x_i\, \partial F(x) / \partial x_i$",
     paper=Paper("Shrikumar et al.", 2016, "Not Just a Black Box", "arXiv:1605.01713"),
@@ -89,6 +91,7 @@ def input_x_gradient(
 
 @analyses.register(
     "smooth-grad",
+    room="attribution",
     title="SmoothGrad",
     formula=r"$a_i = \frac{1}{n} \sum_k |\partial F(x + \epsilon_k) / \partial x_i|$",
     paper=Paper("Smilkov et al.", 2017, "SmoothGrad: removing noise by adding noise", "arXiv:1706.03825"),
@@ -141,6 +144,7 @@ def smooth_grad(
 
 @analyses.register(
     "gradient-shap",
+    room="attribution",
     title="Gradient SHAP",
     formula=r"$a_i = E_{x', t}\,[(x_i - x'_i)\, \partial F(x' + t (x - x')) / \partial x_i]$",
     paper=Paper("Lundberg and Lee", 2017, "A Unified Approach to Interpreting Model Predictions", "arXiv:1705.07874"),

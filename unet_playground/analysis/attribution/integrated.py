@@ -24,6 +24,7 @@ GOLDEN = (5**0.5 - 1) / 2
 
 @analyses.register(
     "integrated-gradients",
+    room="attribution",
     title="Integrated gradients",
     formula=r"$a_i = (x_i - x'_i) \int_0^1 \partial F(x' + t (x - x')) / \partial x_i \, dt$",
     paper=Paper("Sundararajan et al.", 2017, "Axiomatic Attribution for Deep Networks", "arXiv:1703.01365"),

@@ -22,6 +22,7 @@ IMPORTANCE = Text("sum of features by weight, logits per feature", "特征的加
 
 @analyses.register(
     "grad-cam",
+    room="attribution",
     title="Grad-CAM",
     formula=r"$a = \sum_c mean_p(\partial F / \partial A_{c,p})\, A_c$",
     paper=Paper("Selvaraju et al.", 2017, "Grad-CAM", "arXiv:1610.02391"),
@@ -58,6 +59,7 @@ def grad_cam(
 
 @analyses.register(
     "guided-grad-cam",
+    room="attribution",
     title="Guided Grad-CAM",
     formula=r"$a = \max(0, cam) \cdot \nabla^{guided} F$",
     paper=Paper("Selvaraju et al.", 2017, "Grad-CAM", "arXiv:1610.02391"),
@@ -99,6 +101,7 @@ def guided_grad_cam(
 
 @analyses.register(
     "deep-lift",
+    room="attribution",
     title="DeepLIFT",
     formula=r"$a_i = m_i\, (x_i - x'_i),\quad m = \Delta y / \Delta x\ \mathrm{layer\ by\ layer}$",
     paper=Paper(

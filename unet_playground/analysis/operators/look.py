@@ -113,6 +113,7 @@ class NoOperators:
 
 @analyses.register(
     "operators",
+    room="operators",
     title="Down and up",
     formula=r"$y = J x + b$",
     paper=Paper("Odena et al.", 2016, "Deconvolution and Checkerboard Artifacts", "doi:10.23915/distill.00003"),

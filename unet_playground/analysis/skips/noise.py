@@ -114,6 +114,7 @@ class PassThrough:
 
 @analyses.register(
     "pass-through",
+    room="skips",
     title="Noise pass-through",
     formula=r"$\Delta_k = \mathrm{rms}_\Omega (s_k(x + n) - s_k(x))\, /\, \mathrm{rms}(s_k(x))$",
     zh=Chinese(

@@ -85,6 +85,7 @@ class Redundancy:
 
 @analyses.register(
     "redundancy",
+    room="skips",
     title="Redundancy of skips",
     formula=r"$\mathrm{CKA} = \|X^\top Y\|_F^2 / (\|X^\top X\|_F\, \|Y^\top Y\|_F),\quad r = \exp(-\sum p_i \ln p_i)$",
     paper=Paper("Kornblith et al.", 2019, "Similarity of neural network representations revisited", "arXiv:1905.00414"),

@@ -90,6 +90,7 @@ class SemanticGap:
 
 @analyses.register(
     "semantic-gap",
+    room="skips",
     title="Semantic gap",
     formula=r"$R^2 = 1 - \sum \|y_p - W s_p\|^2 / \sum \|y_p - \bar y\|^2$",
     paper=Paper("Zhou et al.", 2018, "UNet++", "arXiv:1807.10165"),

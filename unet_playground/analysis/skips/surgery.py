@@ -130,6 +130,7 @@ class Surgery:
 
 @analyses.register(
     "surgery",
+    room="skips",
     title="Skip surgery",
     formula=r"$s_k' = f\, s_k + (1 - f)\, r_k$",
     zh=Chinese(

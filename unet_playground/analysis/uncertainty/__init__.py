@@ -1,5 +1,9 @@
 """Uncertainty: what a network is unsure of, and whether it is right to be."""
 
+# isort: off
+from unet_playground.analysis.uncertainty.doubt import Entropy, entropy, entropy_of
+from unet_playground.analysis.uncertainty.ensemble import Disagreement, disagreement, drawn_designs
+from unet_playground.analysis.uncertainty.variants import Augmented, augmented, turned, unturned
 from unet_playground.analysis.uncertainty.curve import (
     Calibration,
     Reliability,
@@ -7,9 +11,7 @@ from unet_playground.analysis.uncertainty.curve import (
     calibration_on,
     reliability,
 )
-from unet_playground.analysis.uncertainty.doubt import Entropy, entropy, entropy_of
-from unet_playground.analysis.uncertainty.ensemble import Disagreement, disagreement, drawn_designs
-from unet_playground.analysis.uncertainty.variants import Augmented, augmented, turned, unturned
+# isort: on
 
 __all__ = [
     "Augmented",

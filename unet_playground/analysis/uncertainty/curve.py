@@ -113,6 +113,7 @@ class Calibration:
 
 @analyses.register(
     "calibration",
+    room="uncertainty",
     title="Calibration",
     formula=r"$\mathrm{ECE} = \sum_b \frac{n_b}{n} |\mathrm{acc}_b - \mathrm{conf}_b|$",
     paper=Paper("Guo et al.", 2017, "On Calibration of Modern Neural Networks", "arXiv:1706.04599"),

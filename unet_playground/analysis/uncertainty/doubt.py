@@ -74,6 +74,7 @@ class Entropy:
 
 @analyses.register(
     "entropy",
+    room="uncertainty",
     title="Entropy",
     formula=r"$H(p) = -\frac{1}{\log K} \sum_k p_k \log p_k$",
     paper=Paper("Shannon", 1948, "A Mathematical Theory of Communication", "doi:10.1002/j.1538-7305.1948.tb01338.x"),

@@ -107,6 +107,7 @@ class _Pauses(Tap):
 
 @analyses.register(
     "disagreement",
+    room="uncertainty",
     title="Disagreement between designs",
     formula=r"$D(p) = \frac{1}{k} \#\{i : m_i(p) \neq \mathrm{majority}(p)\}$",
     paper=Paper(

@@ -87,6 +87,7 @@ class Augmented:
 
 @analyses.register(
     "test-time-augmentation",
+    room="uncertainty",
     title="Test-time augmentation",
     formula=r"$\bar p = \frac{1}{n} \sum_t t^{-1} f(t\, x)$",
     paper=Paper(

@@ -1,7 +1,8 @@
 """Efficient channel attention: one factor per channel from the means of its neighbouring channels."""
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,11 @@ class EfficientChannelAttention(Attention):
         kernel = max(smallest, t if t % 2 else t + 1)
         self.across = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
         nn.init.zeros_(self.across.weight)
+
+    @classmethod
+    def settle(cls, options: Mapping[str, Any], depth: int, width: int) -> dict[str, Any]:
+        """From 8 channels on, which no layer of such a width goes below, no kernel is smaller than 3."""
+        return {name: value for name, value in options.items() if name != "smallest" or width < 8}
 
     def forward(self, x: Tensor, tap: Tap = IGNORE) -> Tensor:
         pooled = mean_of(x)

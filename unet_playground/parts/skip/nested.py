@@ -59,7 +59,7 @@ class Nested(Skip):
         self.crossing = own * (1 + inner)
 
     @classmethod
-    def settle(cls, options: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    def settle(cls, options: Mapping[str, Any], depth: int, width: int) -> dict[str, Any]:
         """More columns than levels are all columns; one column has no inner node to supervise."""
         columns = min(options.get("columns", depth), depth)
         kept = dict(options)

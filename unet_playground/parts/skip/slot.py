@@ -53,8 +53,8 @@ class Skip(nn.Module):
         self.own = self.crossing = widths[place.level]
 
     @classmethod
-    def settle(cls, options: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        """The options in the one form that all equal networks of this depth share."""
+    def settle(cls, options: Mapping[str, Any], depth: int, width: int) -> dict[str, Any]:
+        """The options in the one form that all equal networks of this depth and width share."""
         return dict(options)
 
     def sources(self, id: str) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Rooms in which one looks at the present design through an instrument, with its options."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 
@@ -26,20 +26,15 @@ NAMES = (Text("Design A", "设计 A"), Text("Design B", "设计 B"))
 
 
 class InstrumentRoom(Room):
-    """A choice of instruments, the options of the chosen one, and what it shows of one design or of two.
-
-    Attributes:
-        offered: Ids of the instruments, the first one chosen at first.
-    """
-
-    offered: ClassVar[tuple[str, ...]] = ()
+    """A choice of the instruments that name this room, the options of the chosen one, and what it shows of designs."""
 
     def __init__(self, page: "Layout"):
         super().__init__(page)
-        entries = [analyses[id] for id in self.offered]
+        (own,) = (entry.id for entry in rooms.entries() if isinstance(self, entry.make))
+        entries = analyses.within(own)
         self.method = gr.Radio(
             [(self._say(entry.title), entry.id) for entry in entries],
-            value=self.offered[0],
+            value=entries[0].id,
             label=self._say(texts.CHOOSE_INSTRUMENT),
             show_label=False,
             container=False,
@@ -49,7 +44,7 @@ class InstrumentRoom(Room):
         self.knobs: dict[str, dict[str, Any]] = {}
         self.groups: dict[str, gr.Row] = {}
         for entry in entries:
-            with gr.Row(visible=self._shown(entry, self.offered[0]), elem_classes="knobs") as self.groups[entry.id]:
+            with gr.Row(visible=self._shown(entry, entries[0].id), elem_classes="knobs") as self.groups[entry.id]:
                 self.knobs[entry.id] = {option.id: self._knob(option) for option in entry.options}
         with gr.Row(elem_classes="figures"):
             self.figures = [self._figure(number) for number in range(len(NAMES))]
@@ -174,8 +169,6 @@ class InstrumentRoom(Room):
 class Layers(InstrumentRoom):
     """What every stage computes, and how the gradient of the loss comes back to it."""
 
-    offered = ("feature-maps", "gradient-flow", "receptive-field", "attention")
-
 
 @rooms.register(
     "skips", title="Skips", zh=Chinese("跳跃连接", "跨越的特征带来了什么：冗余、噪声、语义差距；并逐一动手术。")
@@ -183,18 +176,12 @@ class Layers(InstrumentRoom):
 class Skips(InstrumentRoom):
     """What crosses: how redundant it is, what happens when it is cut, and how much noise it lets through."""
 
-    offered = ("redundancy", "surgery", "pass-through", "semantic-gap")
-
 
 @rooms.register("operators", title="Operators", zh=Chinese("算子", "下采样与上采样逐像素地做了什么。"))
 class OperatorRoom(InstrumentRoom):
     """What down- and upsampling do, pixel by pixel."""
 
-    offered = ("operators", "shift-equivariance")
-
 
 @rooms.register("uncertainty", title="Uncertainty", zh=Chinese("不确定性", "掩膜在哪里可疑，不同设计在哪里意见不一。"))
 class Uncertainty(InstrumentRoom):
     """Where the mask is in doubt, and where designs disagree."""
-
-    offered = ("entropy", "disagreement", "test-time-augmentation", "calibration")
