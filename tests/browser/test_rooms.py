@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.app import chromium
-from tests.browser.looking import PATIENCE, all_views_are_done, choose
+from tests.browser.looking import PATIENCE, all_views_are_done, choose, misplaced
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
 
@@ -154,6 +154,9 @@ def test_the_browsers_own_way_back_leads_out_of_a_room_and_keeps_the_design(page
 @pytest.mark.parametrize("path", ["/?room=skips"])
 def test_a_link_leads_into_a_room(page: Page) -> None:
     expect(page.locator("#room-skips .figure img").first).to_be_visible(timeout=PATIENCE)
+    for width in (1366, 1280):  # where the header has least room
+        page.set_viewport_size({"width": width, "height": 900})
+        assert misplaced(page) == []
     page.locator(".rooms-menu .back").click()
     expect(page.locator("#panes")).to_be_visible()
     expect(page).to_have_url(re.compile("^(?!.*room=)"))
