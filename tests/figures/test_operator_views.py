@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests.analysis.models import loaded
 from unet_playground import Design, Picture
@@ -36,6 +37,16 @@ def test_the_measures_have_labelled_axes_and_name_the_parts():
     assert all(panel.get_xlabel() and panel.get_title() for panel in figure.axes)
     assert figure.get_suptitle() == "avg-pool and bilinear, level 0"
     assert to_png(figure) == to_png(draw(operators_at(model, IMAGE, Target()), PICTURE))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_legends_of_the_measures_lie_within_the_figure(language: str):
+    figure = draw(operators_at(loaded(Design(depth=1, width=2)), IMAGE, Target()), PICTURE, language)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    for legend in filter(None, (panel.get_legend() for panel in figure.axes)):
+        extent = legend.get_window_extent(renderer)
+        assert extent.x0 >= 0 and extent.x1 <= figure.bbox.width
 
 
 def test_full_resolution_says_that_there_is_nothing():

@@ -173,7 +173,8 @@ def _draw_alignments(panel: Axes, result: Operators) -> None:
     panel.set_xlabel(say("pixel", "像素"), fontsize=SMALL - 1)
     panel.set_ylabel(say("shift in pixels", "偏移（像素）"), fontsize=SMALL - 1)
     panel.set_title(say(f"{side} px halved and got back", f"{side} px 减半再还原"), fontsize=SMALL)
-    panel.legend(fontsize=SMALL - 1, loc="upper left", frameon=False, labelspacing=0.15, handlelength=2)
+    legend = {"frameon": False, "labelspacing": 0.15, "handlelength": 1.5, "handletextpad": 0.3, "borderpad": 0}
+    panel.legend(fontsize=SMALL - 1, loc="upper left", bbox_to_anchor=(-0.04, 1), borderaxespad=0, **legend)
 
 
 def _numbers(panel: Axes, values: NDArray[np.float32], size: float, below: NDArray[np.float32] | None = None) -> None:
