@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import gradio
 import pytest
 import yaml
+from packaging.version import Version
 
 from unet_playground.errors import PlaygroundError, UnknownChoice
 from unet_playground.ui.zero import on_gpu
@@ -25,8 +27,15 @@ def test_the_front_matter_is_what_spaces_read():
     assert {front["colorFrom"], front["colorTo"]} <= set(COLOURS)
     assert len(front["short_description"]) <= 60 and front["license"] == "mit" and front["pinned"] is False
     floor = re.search(r"gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text())
-    assert floor and front["sdk_version"].startswith(floor[1]) and gradio.__version__ >= floor[1]
+    assert floor and front["sdk_version"].startswith(floor[1]) and Version(gradio.__version__) >= Version(floor[1])
     assert front["python_version"] in ("3.10.13", "3.12.12")  # what ZeroGPU has
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no repository, so nothing says what belongs to it")
+def test_every_file_is_small_enough_for_hosts_of_code():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    paths = [ROOT / name for name in listed.decode().strip("\0").split("\0")]
+    assert [path for path in paths if path.exists() and path.stat().st_size >= 10_000_000] == []
 
 
 def test_a_refusal_from_the_process_that_has_the_gpu_reaches_the_visitor(monkeypatch: pytest.MonkeyPatch):
