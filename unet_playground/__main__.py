@@ -22,6 +22,8 @@ from unet_playground.presets import presets
 from unet_playground.receptive_field import LOGITS
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
+from unet_playground.training.losses import losses
+from unet_playground.training.schedules import schedules
 
 
 class Parser(argparse.ArgumentParser):
@@ -210,8 +212,8 @@ def _add_train(train: Parser) -> None:
     train.add_argument("--size", type=int, help="patches per update")
     train.add_argument("--side", type=int, help="side of a patch in pixels")
     train.add_argument("--rate", type=float, help="highest learning rate")
-    train.add_argument("--loss", help="dice-and-cross-entropy, cl-dice or boundary")
-    train.add_argument("--schedule", help="how designs of a bank take turns: fair, uniform or sandwich")
+    train.add_argument("--loss", help=f"one of {', '.join(losses)}")
+    train.add_argument("--schedule", help=f"how designs of a bank take turns: {', '.join(schedules)}")
     train.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="of convolutions")
     train.add_argument(
         "--teacher",
