@@ -32,6 +32,13 @@ class Leaf(Tap):
         return Below(self, place)
 
 
+def weighed(leaf: Leaf, asked: Tensor) -> Tensor:
+    """A feature's channels, each times the mean over its pixels of the gradient of a number, summed: (1, 1, h', w')."""
+    assert leaf.feature is not None
+    (gradient,) = torch.autograd.grad(asked, leaf.feature)
+    return (gradient.mean((2, 3), keepdim=True) * leaf.feature.detach()).sum(1, keepdim=True)
+
+
 def class_activation(model: UNet, image: Tensor, target: Target, place: str) -> NDArray[np.float32]:
     """ReLU of a feature's channels, each weighed by the mean over its pixels of the gradient of what is asked.
 
@@ -58,7 +65,4 @@ def class_activation(model: UNet, image: Tensor, target: Target, place: str) -> 
     with torch.enable_grad():
         logits = model(image, leaf)
         asked = (logits[0, target.label] * target.pixels(model, image, logits.detach())).sum()
-        (gradient,) = torch.autograd.grad(asked, leaf.feature)  # type: ignore[arg-type]
-    with torch.no_grad():
-        weights = gradient.mean((2, 3), keepdim=True)
-        return (weights * leaf.feature).sum(1)[0].relu().float().cpu().numpy()  # type: ignore[operator]
+    return weighed(leaf, asked)[0, 0].relu().float().cpu().numpy()

@@ -9,12 +9,12 @@ from unet_playground.analysis.attribution.gradients import Checks
 from unet_playground.analysis.attribution.result import Attribution, Question, answer, ask
 from unet_playground.analysis.attribution.twin import Twin
 from unet_playground.analysis.base import Target, analyses
+from unet_playground.analysis.grad_cam import Leaf, weighed
 from unet_playground.analysis.watch import UNWATCHED, Watch
 from unet_playground.errors import PlaygroundError, Text
 from unet_playground.model import UNet
 from unet_playground.parts.layers import crop, enlarge
 from unet_playground.registry import Chinese, Knob, Paper
-from unet_playground.taps import Below, Tap
 
 Level = Annotated[int, Knob("Decoder level (beyond the last: bottleneck)", "解码级（超出则为瓶颈）", 0, 6)]
 IMPORTANCE = Text("sum of features by weight, logits per feature", "特征的加权和")
@@ -160,30 +160,12 @@ def _enlarged(question: Question, level: int) -> Tensor:
 
 def class_activation(question: Question, place: str) -> Tensor:
     """Grad-CAM of a named feature map in its own size, (1, 1, *sides)."""
-    leaf = _Leaf(place)
+    leaf = Leaf(place)
     with torch.enable_grad():
         said = question.aim(question.image, leaf)
-        if leaf.feature is None or not said.requires_grad:
-            return torch.zeros_like(question.region)[None, None]
-        (gradient,) = torch.autograd.grad(said.sum(), leaf.feature)
-    return (gradient.mean((2, 3), keepdim=True) * leaf.feature.detach()).sum(1, keepdim=True)
-
-
-class _Leaf(Tap):
-    """Makes one feature map the start of the graph."""
-
-    def __init__(self, name: str):
-        self.name = name
-        self.feature: Tensor | None = None
-
-    def __call__(self, name: str, tensor: Tensor) -> Tensor:
-        if name != self.name:
-            return tensor
-        self.feature = tensor.detach().clone().requires_grad_()
-        return self.feature
-
-    def within(self, place: str) -> Tap:
-        return Below(self, place)
+    if leaf.feature is None or not said.requires_grad:
+        return torch.zeros_like(question.region)[None, None]
+    return weighed(leaf, said.sum())
 
 
 def _place(model: UNet, level: int) -> str:
