@@ -89,7 +89,7 @@ def option_variants(base: Design) -> Iterator[Design]:
         for option in entry.options:
             for value in option.choices or option.ends:
                 changed = change(base, **{slot: str(Choice(entry.id, ((option.id, value),)))})
-                if value != option.default and isinstance(changed, Design):
+                if isinstance(changed, Design) and changed.choice(slot).options:  # none where it makes no difference
                     yield changed
 
 

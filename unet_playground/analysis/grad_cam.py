@@ -34,9 +34,8 @@ class Leaf(Tap):
 
 def weighed(leaf: Leaf, asked: Tensor) -> Tensor:
     """A feature's channels, each times the mean over its pixels of the gradient of a number, summed: (1, 1, h', w')."""
-    assert leaf.feature is not None
-    (gradient,) = torch.autograd.grad(asked, leaf.feature)
-    return (gradient.mean((2, 3), keepdim=True) * leaf.feature.detach()).sum(1, keepdim=True)
+    (gradient,) = torch.autograd.grad(asked, leaf.feature)  # type: ignore[arg-type]
+    return (gradient.mean((2, 3), keepdim=True) * leaf.feature.detach()).sum(1, keepdim=True)  # type: ignore[union-attr]
 
 
 def class_activation(model: UNet, image: Tensor, target: Target, place: str) -> NDArray[np.float32]:
