@@ -135,7 +135,6 @@ def with_gradients(call: Callable[P, R]) -> Callable[P, R]:
     return torch.inference_mode(False)(torch.enable_grad()(call))
 
 
-@with_gradients
 def _probe(design: Design, image: Tensor) -> _Probe:
     probe = _Probe()
     with _Wiring():
