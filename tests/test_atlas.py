@@ -13,6 +13,7 @@ from unet_playground.atlas import (
     Atlas,
     Row,
     agreement,
+    alone,
     differences,
     error_of_difference,
     error_of_mean,
@@ -297,6 +298,9 @@ def test_designs_far_below_the_classic_are_weak_and_training_alone_tells_whose_f
     bank = [row(Design(), 0.9), *(row(one, dice) for one, dice in zip(others, (0.79, 0.7, 0.801), strict=True))]
     found = weak(bank, [row(others[0], 0.78, "solo"), row(others[1], 0.85, "solo"), row(others[2], 0.1, "solo")])
     assert (found.classic, found.designs, found.alone) == (0.9, tuple(others[:2]), {others[0]})
+    seeds = [row(others[0], 0.78, "solo"), row(others[0], 0.84, "solo", seed=1)]
+    assert alone(others[0], seeds) == pytest.approx(0.81)
+    assert weak(bank, seeds).alone == frozenset(), "alone it is not weak on average"
     unknown = weak(bank[1:], [])
     assert (math.isnan(unknown.classic), unknown.designs) == (True, ())
 

@@ -150,6 +150,7 @@ def test_solo_trains_the_first_references(
     checkpoints: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(datasets["nuclei"].make, "recipe", Recipe(size=1, side=16, warmup=1))
+    monkeypatch.setattr("unet_playground.training.solo.FOUND", 0.0)  # one step finds nothing
     monkeypatch.setattr("unet_playground.training.selection.Design", lambda: Design(depth=1, width=2))
     flags = ["--count", 1, "--steps", 1, "--data", write_scenes(tmp_path / "data")]
     assert [one["seed"] for one in _answer(capsys, "solo", *flags)["rows"]] == [0, 1]
@@ -163,6 +164,7 @@ def test_solo_trains_the_designs_that_the_bank_puts_far_below_the_classic(
     checkpoints: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(datasets["nuclei"].make, "recipe", Recipe(size=1, side=16, warmup=1))
+    monkeypatch.setattr("unet_playground.training.solo.FOUND", 0.0)  # one step finds nothing
     classic = Design(depth=1, width=2)
     low, known, near = (classic.replace(skip=skip) for skip in ("none", "add", "dense"))
     bank = (row(classic, 0.9), row(low, 0.5), row(known, 0.6), row(near, 0.85))

@@ -96,7 +96,7 @@ def test_a_claim_compares_designs_that_differ_in_what_it_is_about(id: str):
 def test_a_claim_asks_for_columns_and_tasks_that_exist(id: str):
     claim = claims[id].make()
     assert claim.comparisons
-    instruments = {f"{name}_{level}" for name in ("correlation", "cka") for level in range(4)}
+    instruments = {"gradient", *(f"{name}_{level}" for name in ("correlation", "cka") for level in range(4))}
     for one in claim.comparisons:
         assert {one.column, one.other or one.column} <= {*metrics, *COSTS, *instruments}
         assert set(one.tasks) <= set(tasks)

@@ -62,6 +62,7 @@ def bank(checkpoints: Path, tensors: dict[str, torch.Tensor]) -> Card:
 @pytest.fixture
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets["nuclei"].make, "recipe", Recipe(steps=3, size=2, side=16, warmup=1))
+    monkeypatch.setattr("unet_playground.training.solo.FOUND", 0.0)  # three steps find nothing
 
 
 # Measuring
@@ -78,7 +79,7 @@ def test_a_row_holds_scores_cost_and_time(bank: Card, scenes: str):
     assert (row.parameters, row.macs) == (counted.parameters, counted.macs)
     assert row.activation_bytes == counted.activation_bytes
     assert 0.2 < row.latency < 50
-    assert {*metrics_of("nuclei"), "dice_pooled", "correlation_0", "cka_1"} <= set(row.metrics)
+    assert {*metrics_of("nuclei"), "dice_pooled", "correlation_0", "cka_1", "gradient"} <= set(row.metrics)
     assert row.value("dice") == pytest.approx(expected.dice)
     assert row.images["dice"] == pytest.approx(expected.values["dice"])
     assert measured.names == expected.names
@@ -275,11 +276,43 @@ def test_a_reference_of_fewer_steps_is_trained_anew(checkpoints: Path, scenes: s
     sweep([brief])
     assert brief.done()
     assert not full.done()
-    assert not replace(brief, rate=1e-4).done()
     assert sweep([full]) == []
     assert full.done()
+    assert brief.done()
+    assert replace(full, rate=1e-4).done(), "another rate is for what failed"
     assert read_card(full.folder / "card.json").recipe["steps"] == 3
     assert len(read_atlas("nuclei").of("solo")) == 1
+
+
+@pytest.mark.usefixtures("_short")
+def test_a_training_that_found_nothing_is_no_reference_and_can_be_given_another_rate(
+    checkpoints: Path, scenes: str, monkeypatch: pytest.MonkeyPatch
+):
+    job = SoloJob("nuclei", BASE, data=scenes)
+    with monkeypatch.context() as severe:
+        severe.setattr("unet_playground.training.solo.FOUND", 2.0)
+        [failure] = sweep([job])
+        assert failure.reason == "The training found nothing at the rate 0.002; give another --rate."
+        assert not job.done()
+        assert not read_atlas("nuclei").rows
+        sweep([replace(job, rate=1e-4)])
+        assert read_card(job.folder / "card.json").recipe["rate"] == 1e-4, "it was trained anew"
+    assert sweep([replace(job, rate=1e-4)]) == []
+    assert len(read_atlas("nuclei").of("solo")) == 1
+
+
+@pytest.mark.usefixtures("_short")
+def test_an_unfinished_training_at_another_rate_is_begun_anew(
+    checkpoints: Path, scenes: str, monkeypatch: pytest.MonkeyPatch
+):
+    """As after a loss that is no number any more: the sentence asks for a smaller rate."""
+    job = SoloJob("nuclei", BASE, data=scenes)
+    with monkeypatch.context() as broken:
+        broken.setattr("unet_playground.training.session.Session._take_best", lambda *given: 1 / 0)
+        assert len(sweep([job])) == 1
+    assert (job.folder / "resume.safetensors").exists()
+    assert sweep([replace(job, rate=1e-4)]) == []
+    assert read_card(job.folder / "card.json").recipe["rate"] == 1e-4
 
 
 @pytest.mark.usefixtures("_short")

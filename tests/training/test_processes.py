@@ -1,6 +1,8 @@
 """Training as its own program: killed without warning, and spread over two processes."""
 
+import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.numpy import load as load_arrays
 from safetensors.torch import load_file
 
 from tests.training.scenes import write_scenes
@@ -16,6 +19,8 @@ from tests.training.scenes import write_scenes
 FLAGS = ["--task", "nuclei", "--depth", "1", "--width", "2", "--size", "2", "--side", "16", "--json"]
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
 LIMIT = 240
+EVERY = 5
+"""Steps between two checkpoints."""
 
 
 def _command(out: Path, scenes: Path, *flags: str) -> list[str]:
@@ -32,22 +37,37 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scenes(tmp_path_factory.mktemp("data"))
 
 
+def _wait_for_another(state: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until the process has written its first checkpoint."""
+    before, limit = state.stat().st_mtime_ns if state.exists() else 0, time.monotonic() + LIMIT
+    while process.poll() is None and time.monotonic() < limit:
+        if state.exists() and state.stat().st_mtime_ns != before:
+            break
+        time.sleep(0.01)
+
+
+def _saved(state: Path) -> int:
+    """The step of a checkpoint."""
+    return json.loads(load_arrays(state.read_bytes())["note"].tobytes())["step"] if state.exists() else 0
+
+
 def _kill_and_finish(scenes: Path, folder: Path, kills: int, steps: int) -> None:
-    flags = ("--bank", "--steps", str(steps), "--every", "5")
+    flags = ("--bank", "--steps", str(steps), "--every", str(EVERY))
     one, other = folder / "whole", folder / "killed"
     _run([sys.executable, "-m", *_command(one, scenes, *flags)])
-    rng = random.Random(0)
-    for _ in range(kills):
-        process = subprocess.Popen([sys.executable, "-m", *_command(other, scenes, *flags)], stderr=subprocess.DEVNULL)
-        state, limit = other / "resume.safetensors", time.monotonic() + LIMIT
-        before = state.stat().st_mtime_ns if state.exists() else 0
-        while process.poll() is None and time.monotonic() < limit:
-            if state.exists() and state.stat().st_mtime_ns != before:
-                break
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.3))
+    rng, state = random.Random(0), other / "resume.safetensors"
+    for number in range(kills):
+        with (folder / "bar").open("wb") as bar:
+            process = subprocess.Popen([sys.executable, "-m", *_command(other, scenes, *flags)], stderr=bar)
+        if number % 5 == 4:
+            time.sleep(rng.uniform(0, 3))  # while it starts
+        else:
+            _wait_for_another(state, process)
+            time.sleep(rng.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL)
-        process.wait(LIMIT)
+        assert process.wait(LIMIT) == -signal.SIGKILL, "it had ended before"
+        reached = [int(step) for step in re.findall(rf"(\d+)/{steps} \[", (folder / "bar").read_text())]
+        assert max(reached, default=0) - _saved(state) <= EVERY
     _run([sys.executable, "-m", *_command(other, scenes, *flags)])
     assert (one / "weights-0.safetensors").read_bytes() == (other / "weights-0.safetensors").read_bytes()
 
@@ -58,7 +78,7 @@ def test_a_killed_training_ends_as_if_it_had_not_been(scenes: Path, tmp_path: Pa
 
 @pytest.mark.long
 def test_twenty_kills_change_nothing(scenes: Path, tmp_path: Path):
-    _kill_and_finish(scenes, tmp_path, kills=20, steps=600)
+    _kill_and_finish(scenes, tmp_path, kills=20, steps=1000)
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["bank", "solo"])

@@ -63,6 +63,21 @@ def test_every_design_is_there_with_its_numbers_and_front():
     assert [one["higher"] for one in shown["metrics"]] == [True, False, True]
 
 
+def test_the_pooled_dice_stands_behind_the_mean_over_images(checkpoints: Path):
+    """The liver is scored by it."""
+    (checkpoints / "liver").mkdir()
+    write_atlas("liver", Atlas((row(Design(), 0.8, iou=0.7, dice_pooled=0.9),), NAMES, NAMES))
+    shown = room.value("liver", Bench(), "en", "dice_pooled")
+    assert [(one["id"], one["title"]) for one in shown["metrics"]] == [
+        ("dice", "Dice"),
+        ("dice_pooled", "Dice over all pixels"),
+        ("iou", "IoU"),
+    ]
+    assert shown["designs"]["scores"]["dice_pooled"] == [0.9]
+    assert shown["fronts"]["dice_pooled"]["macs"] == [0]
+    assert room.metric_of({"metric": "dice_pooled"}) == "dice_pooled"
+
+
 @pytest.mark.usefixtures("measured")
 def test_what_a_design_does_not_have_is_null_and_its_options_are_found_by_place():
     shown = room.value("nuclei", Bench(), "en")

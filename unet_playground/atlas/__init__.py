@@ -4,7 +4,7 @@ from unet_playground.atlas.agreement import Agreement, agreement, error_of_diffe
 from unet_playground.atlas.effects import Effect, Interaction, interactions, main_effects
 from unet_playground.atlas.front import pareto
 from unet_playground.atlas.table import COSTS, Atlas, Row, atlas_path, classic_of, differences, read_atlas, write_atlas
-from unet_playground.atlas.weak import WEAK, Weak, weak
+from unet_playground.atlas.weak import WEAK, Weak, alone, weak
 
 __all__ = [
     "COSTS",
@@ -16,6 +16,7 @@ __all__ = [
     "Row",
     "Weak",
     "agreement",
+    "alone",
     "atlas_path",
     "classic_of",
     "differences",

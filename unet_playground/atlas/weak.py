@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
+from statistics import fmean
 
 from unet_playground.atlas.table import Row, classic_of
 from unet_playground.design import Design
@@ -17,7 +19,8 @@ class Weak:
     Attributes:
         classic: The classic's score from the bank; NaN where it was not measured, and then nothing is weak.
         designs: Those more than `WEAK` below it.
-        alone: Those of them that are as weak when trained alone: there the design is to blame, not the bank.
+        alone: Those of them that are as weak when trained alone, by the mean of all seeds: there the design is to
+            blame, not the bank.
     """
 
     classic: float
@@ -33,7 +36,18 @@ def weak(bank: Sequence[Row], solo: Sequence[Row], metric: str = "dice") -> Weak
         solo: Rows of designs trained alone.
         metric: Column of the score, more is better.
     """
-    classic = next((row.value(metric) for row in bank if row.design == classic_of(row.design)), float("nan"))
+    classic = next((row.value(metric) for row in bank if row.design == classic_of(row.design)), nan)
     found = tuple(row.design for row in bank if row.value(metric) < classic - WEAK)
-    shown = {row.design for row in solo if row.value(metric) < classic - WEAK}
-    return Weak(classic, found, frozenset(shown.intersection(found)))
+    return Weak(classic, found, frozenset(one for one in found if alone(one, solo, metric) < classic - WEAK))
+
+
+def alone(design: Design, solo: Sequence[Row], metric: str = "dice") -> float:
+    """The score of a design trained alone, a mean over its seeds; NaN where it was not.
+
+    Args:
+        design: Any.
+        solo: Rows of designs trained alone.
+        metric: Column of the score.
+    """
+    scores = [row.value(metric) for row in solo if row.design == design]
+    return fmean(scores) if scores else nan

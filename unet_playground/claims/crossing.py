@@ -1,6 +1,6 @@
 """Claims of the second text about what crosses from encoder to decoder, and how it is sifted."""
 
-from unet_playground.claims.slot import Claim, at_most, better, claims, grows, lower, no_worse
+from unet_playground.claims.slot import Claim, at_most, better, claims, grows, higher, lower, no_worse
 from unet_playground.design import Design
 from unet_playground.registry import Chinese
 
@@ -130,15 +130,16 @@ def eca_is_nearly_free() -> Claim:
     zh=Chinese(
         "稠密跳跃融合更好",
         "稠密跳跃改善梯度和特征融合。",
-        "稠密跳跃与拼接相比，Dice 应更高。梯度本身没有测量。",
+        "稠密跳跃与拼接相比：训练后的网络中，得到损失梯度最少的一级应得到更多（与最后一级之比），Dice 也应更高。",
     ),
 )
 def dense_fuses() -> Claim:
     """Dense skips help gradients and the fusion of features.
 
-    Dense skips beside concatenation: the Dice should rise. Gradients themselves are not measured.
+    Dense skips beside concatenation, both trained: the stage that gets least of the loss's gradient should get more of
+    it, as a share of the last stage's, and the Dice should rise.
     """
-    return Claim(Design(skip="dense"), Design(), ("skip",), (better("dice"),))
+    return Claim(Design(skip="dense"), Design(), ("skip",), (higher("gradient"), better("dice")))
 
 
 @claims.register(
@@ -146,16 +147,18 @@ def dense_fuses() -> Claim:
     title="Pyramid skips fuse better",
     zh=Chinese(
         "金字塔跳跃融合更好",
-        "金字塔跳跃融合多尺度特征，大小目标都受益。",
-        "金字塔跳跃与拼接相比，Dice、小目标与大目标的召回率都应更高。",
+        "金字塔跳跃改善梯度，融合多尺度特征，大小目标都受益。",
+        "金字塔跳跃与拼接相比：训练后的网络中，得到损失梯度最少的一级应得到更多（与最后一级之比），"
+        "Dice、小目标与大目标的召回率也都应更高。",
     ),
 )
 def pyramid_fuses() -> Claim:
-    """Pyramid skips fuse features of several scales, to the good of small and large objects.
+    """Pyramid skips help gradients and fuse features of several scales, to the good of small and large objects.
 
-    Pyramid skips beside concatenation: the Dice and the recall of small and of large objects should rise.
+    Pyramid skips beside concatenation, both trained: the stage that gets least of the loss's gradient should get more
+    of it, as a share of the last stage's, and the Dice and the recall of small and of large objects should rise.
     """
-    decided = (better("dice"), better("small_recall"), better("large_recall"))
+    decided = (higher("gradient"), better("dice"), better("small_recall"), better("large_recall"))
     return Claim(Design(skip="pyramid"), Design(), ("skip",), decided)
 
 
@@ -165,12 +168,13 @@ def pyramid_fuses() -> Claim:
     zh=Chinese(
         "跨阶段跳跃有益",
         "跨阶段跳跃缩短深层的梯度路径，改善融合。",
-        "跨阶段跳跃与拼接相比，Dice 应更高。梯度本身没有测量。",
+        "跨阶段跳跃与拼接相比：训练后的网络中，得到损失梯度最少的一级应得到更多（与最后一级之比），Dice 也应更高。",
     ),
 )
 def cross_stage_fuses() -> Claim:
     """Cross-stage skips shorten the way of gradients to deep stages and help fusion.
 
-    Cross-stage skips beside concatenation: the Dice should rise. Gradients themselves are not measured.
+    Cross-stage skips beside concatenation, both trained: the stage that gets least of the loss's gradient should get
+    more of it, as a share of the last stage's, and the Dice should rise.
     """
-    return Claim(Design(skip="cross-stage"), Design(), ("skip",), (better("dice"),))
+    return Claim(Design(skip="cross-stage"), Design(), ("skip",), (higher("gradient"), better("dice")))

@@ -91,6 +91,11 @@ def lower(column: str) -> Comparison:
     return Comparison(column, -1)
 
 
+def higher(column: str) -> Comparison:
+    """The first design has the larger number, whatever is better."""
+    return Comparison(column, 1)
+
+
 def at_most(cost: str, share: float) -> Comparison:
     """The first design needs at most so large a share more."""
     return Comparison(cost, -1, share, relative=True)

@@ -34,10 +34,11 @@ from unet_playground.errors import MissingData, PlaygroundError
 from unet_playground.registry import Entry
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import data_root
+from unet_playground.training.evaluate import POOLED
 from unet_playground.training.measure import MeasureJob, bank_card, time_again
 from unet_playground.training.metrics import metrics
 from unet_playground.training.selection import atlas_designs, solo_designs
-from unet_playground.training.solo import DICES, POOLED, solo_jobs, weak_jobs
+from unet_playground.training.solo import DICES, solo_jobs, weak_jobs
 from unet_playground.training.sweep import Failure, sweep
 
 

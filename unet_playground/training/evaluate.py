@@ -32,6 +32,8 @@ TOGETHER = 2**15
 """Pixels of the images that are segmented in one pass, where they are small."""
 HEADLINE = "dice"
 """The metric that is always scored."""
+POOLED = "dice_pooled"
+"""Dice over the pixels of all images together, which is no mean over images as the metrics are."""
 
 Unit = Literal["image", "group"]
 
@@ -85,11 +87,11 @@ class Evaluation:
         return {
             "n": len(self.names),
             HEADLINE: _plain(means.pop(HEADLINE)),
-            "dice_pooled": _plain(pooled_dice(self.counts)),
+            POOLED: _plain(pooled_dice(self.counts)),
             **{id: _plain(value) for id, value in means.items()},
             "intervals": {
                 id: [_plain(end) for end in ends]
-                for id, ends in {**intervals, "dice_pooled": dice_interval(self._pixels(), self.groups)}.items()
+                for id, ends in {**intervals, POOLED: dice_interval(self._pixels(), self.groups)}.items()
             },
         }
 

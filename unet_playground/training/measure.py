@@ -20,7 +20,8 @@ from unet_playground.inference import best_device, load_model, task_of
 from unet_playground.model import Origin, UNet
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Example, data_root, datasets, examples, split
-from unet_playground.training.evaluate import HEADLINE, Evaluation, evaluate
+from unet_playground.training.evaluate import HEADLINE, POOLED, Evaluation, evaluate
+from unet_playground.training.gradients import weakest_gradient
 from unet_playground.training.metrics import GENERAL
 from unet_playground.training.redundancy import redundancy
 from unet_playground.weights import Card, stores
@@ -30,7 +31,9 @@ SIDE = 256
 ROUNDS, SECONDS = 20, 1.0
 """At most so many rounds of timing, and none begun after so many seconds."""
 LOOKED_AT = 16
-"""Test images on which redundancy is measured."""
+"""Test images on which redundancy and gradients are measured."""
+GRADIENT = "gradient"
+"""Column of `weakest_gradient`."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class MeasureJob:
 
     def done(self) -> bool:
         rows = read_atlas(self.task).find(self.design, "shared")
-        return any(row.sha256 == self.sha256 and (bool(row.images) or not self.images) for row in rows)
+        return any(row.sha256 == self.sha256 and (GRADIENT in row.images or not self.images) for row in rows)
 
     def run(self) -> Measured:
         card = bank_card(self.task, self.design)
@@ -141,8 +144,8 @@ def measure(model: UNet, seed: int = 0, data: str | None = None) -> Measured:
     images = _test_images(id, str(data_root(data)))
     result = evaluate(model, images, metrics_of(id), datasets[id].make.unit)
     summary = result.summary()
-    values = {**result.values, **_redundancy(model, result, images)}
-    means = {id: _mean(column) for id, column in values.items()} | {"dice_pooled": summary["dice_pooled"]}
+    values = {**result.values, **_within(model, result, images)}
+    means = {id: _mean(column) for id, column in values.items()} | {POOLED: summary[POOLED]}
     counted = cost(model.design, SIDE, task.channels, len(task.labels))
     row = Row(
         design=model.design,
@@ -209,14 +212,16 @@ def _test_images(task: str, root: str) -> tuple[Example, ...]:
     return tuple(examples(task, split(task, data_root(root))["test"]))
 
 
-def _redundancy(model: UNet, result: Evaluation, images: Sequence[Example]) -> dict[str, tuple[float, ...]]:
-    """Columns of redundancy on some evenly chosen images (of a volume: its middle slice), NaN for the others."""
+def _within(model: UNet, result: Evaluation, images: Sequence[Example]) -> dict[str, tuple[float, ...]]:
+    """Redundancy and gradient on some evenly chosen images (of a volume: its middle slice), NaN for the others."""
     owners: dict[str, list[Example]] = {}
     for image in images:
         owners.setdefault(image.name if image.name in result.names else image.group, []).append(image)
     names = list(owners)
     chosen = [names[at] for at in np.linspace(0, len(names) - 1, min(LOOKED_AT, len(names)), dtype=int)]
-    columns = redundancy(model, [owners[name][len(owners[name]) // 2].image for name in chosen])
+    shown = [owners[name][len(owners[name]) // 2] for name in chosen]
+    columns = redundancy(model, [one.image for one in shown])
+    columns[GRADIENT] = tuple(weakest_gradient(model, one.image, one.labels) for one in shown)
     found = {id: dict(zip(chosen, column, strict=True)) for id, column in columns.items()}
     return {id: tuple(column.get(name, float("nan")) for name in result.names) for id, column in found.items()}
 

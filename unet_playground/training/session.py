@@ -60,7 +60,8 @@ class Session:
         teachers: Folders of designs trained alone, from whose weights and features a bank starts.
         only: Slots in which all designs of a bank are like `base`: a bank for a part of the space.
         start: Folder of a bank that serves more designs, from whose weights this one starts.
-        anew: Whether weights of another training that lie in the folder are replaced, once these are there.
+        anew: Whether another training that lies in the folder is replaced: an unfinished one at once, weights once
+            these are there.
     """
 
     task: str
@@ -269,6 +270,8 @@ class Session:
                 f"{self.out.name} 中未完成的训练已损坏；请删除 resume.safetensors，或换一个 --out。",
             ) from None
         if note["plan"] != self._plan():
+            if self.anew:
+                return self._best.unlink(missing_ok=True)
             raise UnusableWeights(
                 f"{self.out.name} holds an unfinished training of another kind; finish it or choose another --out.",
                 f"{self.out.name} 中有另一个未完成的训练；请先完成它，或换一个 --out。",

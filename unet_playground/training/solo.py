@@ -11,15 +11,16 @@ from unet_playground.errors import PlaygroundError
 from unet_playground.inference import best_device
 from unet_playground.model import Origin, UNet
 from unet_playground.training.datasets import datasets
+from unet_playground.training.evaluate import HEADLINE, POOLED
 from unet_playground.training.measure import Measured, measure, put
 from unet_playground.training.recipe import Recipe
 from unet_playground.training.selection import KEPT, TWICE, solo_designs, solo_name
 from unet_playground.training.session import Session
 from unet_playground.weights import Card, WeightStore, checkpoint_root, read_card, replace_file, write_card
 
-POOLED = "dice_pooled"
-"""Dice over the pixels of all images together, which is no mean over images as the other scores are."""
-DICES = ("dice", POOLED)
+FOUND = 0.1
+"""Pooled Dice below which a training has found nothing: that tells of the training, not of the design."""
+DICES = (HEADLINE, POOLED)
 """Scores by which a design can be weak: how far below the classic it must be is set for them alone."""
 
 
@@ -41,6 +42,9 @@ class Trained:
 @dataclass(frozen=True)
 class SoloJob:
     """Train a design alone, score it, and keep card and row; a training that was broken off goes on.
+
+    Done is what was trained for at least so many steps, at whatever rate, and found something: a training that found
+    nothing fails, keeps no row, and can be given another rate.
 
     Args:
         task: Id of a task.
@@ -82,6 +86,11 @@ class SoloJob:
             card = self._train()
         measured = measure(self._network(card), self.seed, self.data)
         card = replace(card, metrics={**card.metrics, "test": measured.summary, "weights_sha256": card.sha256})
+        if not _found(card):
+            raise PlaygroundError(
+                f"The training found nothing at the rate {card.recipe['rate']:g}; give another --rate.",
+                f"训练在学习率 {card.recipe['rate']:g} 下什么也没有找到；请换一个 --rate。",
+            )
         files = {file["name"]: (self.folder / file["name"]).read_bytes() for file in card.files}
         return Trained(card, files, measured)
 
@@ -98,13 +107,12 @@ class SoloJob:
                 (self.folder / name).unlink(missing_ok=True)
 
     def _card(self) -> Card | None:
-        """The card of a training of so many steps at this rate that came to its end."""
+        """The card of a training of at least so many steps that came to its end and found something."""
         path = self.folder / "card.json"
         card = read_card(path) if path.exists() else None
-        wanted = self._recipe()
-        if card is None or (card.recipe["steps"], card.recipe["rate"]) != (wanted.steps, wanted.rate):
+        if card is None or "test" not in card.metrics or card.recipe["steps"] < self._recipe().steps:
             return None
-        return card if "test" in card.metrics else None
+        return card if _found(card) else None
 
     def _recipe(self) -> Recipe:
         recipe = datasets[self.task].make.recipe_of(self.design)
@@ -117,6 +125,10 @@ class SoloJob:
         network = WeightStore(self.folder, card).network().requires_grad_(False)
         network.origin = Origin(self.task, "solo", card.sha256)
         return network.channels_last().eval().to(best_device())
+
+
+def _found(card: Card) -> bool:
+    return card.metrics["test"][POOLED] >= FOUND
 
 
 def solo_jobs(task: str, count: int, base: Design | None = None) -> Sequence[SoloJob]:

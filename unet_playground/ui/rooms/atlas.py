@@ -12,9 +12,10 @@ from unet_playground.atlas import interactions as interactions_of
 from unet_playground.atlas import main_effects as effects_of
 from unet_playground.design import DEFAULTS, SLOT_IDS, Design
 from unet_playground.errors import Text
-from unet_playground.registry import Chinese, Entry, catalogues
+from unet_playground.registry import Chinese, catalogues
 from unet_playground.tasks import tasks
-from unet_playground.training.metrics import Metric, metrics
+from unet_playground.training.evaluate import HEADLINE, POOLED
+from unet_playground.training.metrics import Scale, metrics
 from unet_playground.ui import texts
 from unet_playground.ui.bench import Bench
 from unet_playground.ui.component import component
@@ -105,7 +106,7 @@ IDLE = Text("Does not apply", "不适用")
 UNITS = {"latency": "×", "activation_bytes": "B"}
 DIGITS = {"share": 3, "px": 2, "count": 2}
 """Digits behind the point, by the unit of a metric."""
-FIRST_METRIC, FIRST_COST = "dice", "macs"
+FIRST_METRIC, FIRST_COST = HEADLINE, "macs"
 STRONGEST = 6
 """Pairs of options that are told at most."""
 MIXED, NOTHING = "", "-"
@@ -164,7 +165,17 @@ def measured(task: str, given: object) -> Design | None:
 def metric_of(given: object) -> str:
     """The metric whose effects the browser asked for; the first one for anything else."""
     metric = given.get("metric") if isinstance(given, dict) else None
-    return metric if isinstance(metric, str) and metric in metrics else FIRST_METRIC
+    return metric if isinstance(metric, str) and metric in _known() else FIRST_METRIC
+
+
+def _known() -> dict[str, tuple[Text, Scale]]:
+    """Score -> title and scale: every metric, and behind its mean over images the Dice over all pixels."""
+    found: dict[str, tuple[Text, Scale]] = {}
+    for entry in metrics.entries():
+        found[entry.id] = entry.title, entry.make.scale
+        if entry.id == HEADLINE:
+            found[POOLED] = texts.COLUMNS[POOLED], entry.make.scale
+    return found
 
 
 def in_words(design: Design, language: str) -> str:
@@ -187,7 +198,7 @@ def value(task: str, bench: Bench, language: str, metric: str | None = None) -> 
         metric: Id of the metric whose effects are told; without it there are none, as they take most of the time.
     """
     atlas = read_atlas(task)
-    scores = [entry for entry in metrics.entries() if any(not isnan(row.value(entry.id)) for row in atlas.rows)]
+    scores = [id for id in _known() if any(not isnan(row.value(id)) for row in atlas.rows)]
     kinds = {slot: _kinds(atlas.rows, slot) for slot in SLOT_IDS}
     letters = dict(zip("AB", bench.designs, strict=False))
     marks = {letter: [at for at, row in enumerate(atlas.rows) if row.design == own] for letter, own in letters.items()}
@@ -195,7 +206,7 @@ def value(task: str, bench: Bench, language: str, metric: str | None = None) -> 
         "words": {key: text.within(language) for key, text in WORDS.items()},
         "task": task,
         "lines": list(_lines(task, atlas, [letter for letter, found in marks.items() if not found], language)),
-        "metrics": [_metric(entry, language) for entry in scores],
+        "metrics": [_metric(id, language) for id in scores],
         "costs": [{"id": id, "title": texts.COLUMNS[id].within(language), "unit": UNITS.get(id, "")} for id in COSTS],
         "first": {"metric": FIRST_METRIC, "cost": FIRST_COST, "slot": bench.slot},
         "slots": [_slot(slot, kinds[slot], language) for slot in SLOT_IDS],
@@ -234,11 +245,11 @@ def _lines(task: str, atlas: Atlas, missing: Sequence[str], language: str) -> It
     yield from (UNMEASURED.within(language).format(letter=letter) for letter in missing)
 
 
-def _metric(entry: Entry[Metric], language: str) -> Json:
-    scale = entry.make.scale
+def _metric(id: str, language: str) -> Json:
+    title, scale = _known()[id]
     unit = " px" if scale.unit == "px" else ""
-    title = entry.title.within(language) + (f",{unit}" if unit else "")
-    return {"id": entry.id, "title": title, "higher": scale.higher, "digits": DIGITS[scale.unit], "unit": unit}
+    title = title.within(language) + (f",{unit}" if unit else "")
+    return {"id": id, "title": title, "higher": scale.higher, "digits": DIGITS[scale.unit], "unit": unit}
 
 
 def _kinds(rows: Sequence[Row], slot: str) -> list[str]:
@@ -282,9 +293,9 @@ def _option(slot: str, id: str, language: str) -> Json:
     }
 
 
-def _designs(rows: Sequence[Row], scores: Sequence[Entry[Metric]], kinds: dict[str, list[str]], language: str) -> Json:
+def _designs(rows: Sequence[Row], scores: Sequence[str], kinds: dict[str, list[str]], language: str) -> Json:
     """The table by columns; of options the place in their slot, seeds only of designs that were trained alone."""
-    known = {entry.id: [row.value(entry.id) for row in rows] for entry in scores}
+    known = {id: [row.value(id) for row in rows] for id in scores}
     return {
         "link": [row.design.to_link() for row in rows],
         "said": [in_words(row.design, language) for row in rows],
@@ -301,14 +312,13 @@ def _rounded(number: float) -> float | None:
     return None if isnan(number) else round(number, 4)
 
 
-def _fronts(atlas: Atlas, scores: Sequence[Entry[Metric]]) -> dict[str, dict[str, list[int]]]:
+def _fronts(atlas: Atlas, scores: Sequence[str]) -> dict[str, dict[str, list[int]]]:
     """Metric -> cost -> the bank's designs on the front as places in the rows, cheapest first."""
     place, bank = {row.key: at for at, row in enumerate(atlas.rows)}, atlas.of("shared")
     return {
-        entry.id: {
-            cost: [place[row.key] for row in pareto(bank, entry.id, cost, entry.make.scale.higher)] for cost in COSTS
-        }
-        for entry in scores
+        id: {cost: [place[row.key] for row in pareto(bank, id, cost, scale.higher)] for cost in COSTS}
+        for id, (_, scale) in _known().items()
+        if id in scores
     }
 
 
@@ -320,7 +330,7 @@ def _effect(one: Effect) -> Json:
 
 def _pair(one: Interaction, metric: str, language: str) -> str:
     """Two options and what they do beyond the sum of both, as a sentence."""
-    scale = metrics[metric].make.scale
+    _, scale = _known()[metric]
     first, second = (
         f"{catalogues[slot].title.within(language)} {catalogues[slot][option].title.within(language)}"
         for slot, option in (one.first, one.second)

@@ -61,6 +61,7 @@ INSIDE = {
         "Likeness to the decoder (CKA), level {level}",
         "与解码器的相似度（CKA），第 {level} 级",
     ),
+    "gradient": Text("Gradient of the stage with least, times the last one's", "得到梯度最少的一级（最后一级的倍数）"),
     "correlation": Text("Likeness among crossing channels, level {level}", "跨越通道之间的相似度，第 {level} 级"),
 }
 """Columns of the atlas that instruments measured."""
