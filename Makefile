@@ -24,6 +24,7 @@ test: check
 	$(BIN)/pytest -m "browser and not long"
 
 test-long: check
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[ray]"
 	$(BIN)/pytest -m "not gpu"
 
 # The oldest versions of all that is listed; PyTorch's oldest may be a wheel of gigabytes, so TORCH says otherwise.

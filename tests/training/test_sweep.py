@@ -1,10 +1,9 @@
-"""Sweeps run what is missing, keep what they get and survive failures, interruptions and lost machines."""
+"""Sweeps run what is missing, keep what they get and survive failures, interruptions and lost processes."""
 
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import types
 from pathlib import Path
@@ -132,42 +131,3 @@ def test_a_cluster_that_is_not_there_is_refused(tmp_path: Path, address: str, mo
     monkeypatch.setitem(sys.modules, "ray.exceptions", stub)
     with pytest.raises(PlaygroundError, match=f"no Ray cluster at {address} that can be reached"):
         sweep([Square(tmp_path, 1)], ray=address)
-
-
-@pytest.mark.long
-def test_jobs_of_a_lost_node_are_run_on_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    # Read when Ray is imported: no reports, nothing but the loopback interface, no processes before they are needed.
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    monkeypatch.setenv("RAY_enable_worker_prestart", "0")
-    pytest.importorskip("ray", reason="needs the extra: pip install -e '.[ray]'")
-    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
-
-    node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 100_000_000}
-    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
-    try:
-        second = cluster.add_node(**node)
-        cluster.wait_for_nodes()
-        # Long enough for a node to be taken away before the job that it has just begun is done.
-        jobs = [Square(tmp_path, number, seconds=6.0) for number in range(5)] + [Square(tmp_path, -1)]
-        lost: list[int] = []
-
-        def pull() -> None:
-            """Take the second node away while it is at work on a job."""
-            deadline = time.monotonic() + 120
-            while not lost and time.monotonic() < deadline:
-                begun = [job.number for job in jobs if second.node_id in runs(tmp_path, job.number)]
-                lost.extend(number for number in begun if not Square(tmp_path, number).done())
-                time.sleep(0.05)
-            cluster.remove_node(second, allow_graceful=False)
-
-        thread = threading.Thread(target=pull)
-        thread.start()
-        [failure] = sweep(jobs, ray=cluster.address)
-        thread.join()
-        assert failure.reason == "NegativeNumber: no negative numbers"
-        assert _results(tmp_path) == {number: number**2 for number in range(5)}
-        assert lost
-        assert len(runs(tmp_path, lost[0])) > 1
-    finally:
-        cluster.shutdown()
