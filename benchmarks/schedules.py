@@ -52,7 +52,7 @@ def main() -> None:
     designs = [Design(), *(change(Design(), **one) for one in ({"skip": "none"}, {"down": "none"}))]
     designs += [draw(rng) for _ in range(given.designs)]
     print(f"{given.task}: validation Dice of {given.designs} random designs, {given.seconds:.0f} s each")
-    print(f"{'way':22}{'steps':>7}{'classic':>9}{'no skip':>9}{'full res':>9}{'mean':>8}{'lowest':>8}")
+    print(f"{'way':30}{'steps':>7}{'classic':>9}{'no skip':>9}{'full res':>9}{'mean':>8}{'lowest':>8}")
     for name, changes in WAYS.items():
         recipe = replace(datasets[given.task].make.bank_recipe, seed=given.seed, precision="bfloat16", **changes)  # type: ignore[arg-type]
         own = teachers if recipe.led else []
@@ -60,7 +60,7 @@ def main() -> None:
         for kind, of in (("", bank.averaged), (", last weights", bank.network)):
             scores = [evaluate(of(design).eval(), validation, ["dice"], unit).dice for design in designs]  # type: ignore[arg-type]
             print(
-                f"{name + kind:22}{steps:7}{scores[0]:9.3f}{scores[1]:9.3f}{scores[2]:9.3f}"
+                f"{name + kind:30}{steps:7}{scores[0]:9.3f}{scores[1]:9.3f}{scores[2]:9.3f}"
                 f"{np.mean(scores[3:]):8.3f}{min(scores[3:]):8.3f}",
                 flush=True,
             )
