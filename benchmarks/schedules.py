@@ -1,7 +1,8 @@
 """Ways to train a bank, each given the same time: Dice of random designs on the validation split.
 
 `python -m benchmarks.schedules --teacher FOLDER --teacher FOLDER [--task hippocampus] [--seconds 300]` needs
-UNET_PLAYGROUND_DATA and, as teachers, the classic and the full-resolution classic trained alone.
+UNET_PLAYGROUND_DATA and, as teachers, the classic and the full-resolution classic trained alone. `--way` takes one way.
+The steps are set from the time of the first forty, so the machine has to be quiet then.
 """
 
 import argparse
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=12, help="patients, children or volumes of validation")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--teacher", type=Path, action="append", default=[])
+    parser.add_argument("--way", choices=WAYS, action="append", help="may be given again; all by default")
     given = parser.parse_args()
     teachers = [teacher_of(folder) for folder in given.teacher]
     parts = split(given.task, data_root())
@@ -53,8 +55,9 @@ def main() -> None:
     designs += [draw(rng) for _ in range(given.designs)]
     print(f"{given.task}: validation Dice of {given.designs} random designs, {given.seconds:.0f} s each")
     print(f"{'way':30}{'steps':>7}{'classic':>9}{'no skip':>9}{'full res':>9}{'mean':>8}{'lowest':>8}")
-    for name, changes in WAYS.items():
-        recipe = replace(datasets[given.task].make.bank_recipe, seed=given.seed, precision="bfloat16", **changes)  # type: ignore[arg-type]
+    for name in given.way or WAYS:
+        changes = {"seed": given.seed, "precision": "bfloat16", **WAYS[name]}
+        recipe = replace(datasets[given.task].make.bank_recipe, **changes)  # type: ignore[arg-type]
         own = teachers if recipe.led else []
         bank, steps = _train(given.task, recipe, training, given.seconds, own)
         for kind, of in (("", bank.averaged), (", last weights", bank.network)):
