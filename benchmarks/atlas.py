@@ -11,11 +11,12 @@ import numpy as np
 
 from benchmarks.bank import BOUNDS
 from benchmarks.measure import Verdict
-from unet_playground.atlas import WEAK, Row, agreement, read_atlas, weak
+from unet_playground.atlas import WEAK, Row, agreement, alone, read_atlas, weak
 from unet_playground.claims.verdict import TIMING
 from unet_playground.design import SLOT_IDS, Design
 from unet_playground.space import cover
 from unet_playground.tasks import tasks
+from unet_playground.training.selection import references
 
 DESIGNS = 300
 
@@ -40,13 +41,17 @@ def _hold(verdict: Verdict, task: str) -> None:
     wanted, held = (set().union(*map(_pairs, designs)) for designs in (cover(Design()), [row.design for row in bank]))
     verdict.at_most(f"{task}: pairs of options that no design has", len(wanted - held), 0)
     verdict.at_most(f"{task}: designs over {WEAK} below the classic, not so alone", _weak(bank, solo, headline), 0)
-    agreed = agreement(bank, solo, headline, table.groups)
+    agreed = agreement(bank, references(solo), headline, table.groups)
     verdict.at_least(f"{task}: designs trained alone", agreed.designs, 12)
     verdict.at_least(f"{task}: of them with two seeds", agreed.seeded, 3)
     verdict.at_most(f"{task}: mean gap of bank and solo in {headline}", agreed.mean_gap, 0.02)
     verdict.at_most(f"{task}: worst gap of bank and solo in {headline}", agreed.worst_gap, 0.05)
-    mean = agreement(bank, solo, "dice", table.groups)  # a pooled score has no standard error
+    mean = agreement(bank, references(solo), "dice", table.groups)  # a pooled score has no standard error
     verdict.at_least(f"{task}: pairs that the bank orders as solo does, by Dice per image", mean.ordered, 0.75)
+    for row in bank:
+        if row.design in weak(bank, solo, headline).alone:
+            told = f"{row.value(headline):.4f}, alone {alone(row.design, solo, headline):.4f}"
+            print(f"        {task}: weak, and so alone: {row.design.to_link()}: {told}")
     if headline != "dice":
         print(f"        {task}: gaps in Dice per image: mean {mean.mean_gap:.4f}, worst {mean.worst_gap:.4f}")
 

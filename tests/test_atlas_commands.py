@@ -53,9 +53,8 @@ def _score(design: Design) -> float:
 def table(checkpoints: Path) -> Atlas:
     """120 designs with a planted effect, and two of them trained alone."""
     rng = np.random.default_rng(0)
-    rows = [
-        row(one, _score(one) + rng.normal(0, 0.005), macs=100 + at) for at, one in enumerate([Design(), *drawn(119)])
-    ]
+    designs = [Design(), Design(up="bilinear"), *drawn(118)]
+    rows = [row(one, _score(one) + rng.normal(0, 0.005), macs=100 + at) for at, one in enumerate(designs)]
     rows += [row(one.design, one.value("dice") + 0.01, "solo") for one in rows[:2]]
     made = Atlas(tuple(rows), ("a", "b"), ("a", "b"))
     write_atlas("nuclei", made)
@@ -80,7 +79,7 @@ def test_atlas_reads_as_a_table(table: Atlas, capsys: Capture):
     shown = capsys.readouterr().out
     for words in ("skip=dense", "down=none", "(both families)", "Pareto front of dice against macs", "the classic"):
         assert words in shown
-    assert "Bank against 2 designs trained alone: mean gap 0.0100" in shown
+    assert "Bank against 2 references trained alone: mean gap 0.0100" in shown
     assert "nan" not in shown.split("Bank against")[0]
 
 
@@ -178,7 +177,9 @@ def test_solo_trains_the_designs_that_the_bank_puts_far_below_the_classic(
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda *given: pytest.fail("trained again"))
     assert _run("solo", *flags) == 0
     assert _run("atlas") == 0
-    assert "below the classic's dice of 0.9000: 2, 2 of them as weak when trained alone." in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "below the classic's dice of 0.9000: 2, 2 of them as weak when trained alone." in shown
+    assert "skip=add: 0.6000, alone 0.6000" in shown
 
 
 def test_a_failed_job_is_told_in_one_sentence(checkpoints: Path, tmp_path: Path, capsys: Capture):

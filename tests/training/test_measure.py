@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.rows import row
 from tests.training.scenes import write_scenes
 from unet_playground import Design, UNet, load_model
 from unet_playground.atlas import atlas_path, read_atlas
@@ -33,7 +34,7 @@ from unet_playground.training.measure import (
 )
 from unet_playground.training.recipe import Recipe
 from unet_playground.training.redundancy import redundancy
-from unet_playground.training.selection import KEPT, SOLO, TWICE, atlas_designs, solo_designs, solo_name
+from unet_playground.training.selection import KEPT, SOLO, TWICE, atlas_designs, references, solo_designs, solo_name
 from unet_playground.training.solo import SoloJob, solo_jobs
 from unet_playground.training.sweep import sweep
 from unet_playground.weights import Card, read_card, write
@@ -220,6 +221,12 @@ def test_references_change_one_factor_at_a_time_and_have_names_of_their_own():
     assert solo_name(Design(down="none", block="dilated")) == "solo-down-none-block-dilated"
     assert solo_name(Design(up="bilinear/bilinear/learned/learned")) == "solo-up-bilinear-bilinear-learned-learned"
     assert len(solo_designs(BASE)) == len(SOLO)
+
+
+def test_a_weak_design_that_was_trained_alone_is_no_reference():
+    designs = (*solo_designs()[:2], solo_designs(BASE)[2])
+    rows = [row(design, weights="solo") for design in designs]
+    assert references([rows[0], row(Design(block="dilated", skip="none"), weights="solo"), *rows[1:]]) == rows
 
 
 def test_a_small_budget_trains_the_first_references():

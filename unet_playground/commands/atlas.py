@@ -17,6 +17,7 @@ from unet_playground.atlas import (
     Interaction,
     Row,
     agreement,
+    alone,
     classic_of,
     differences,
     interactions,
@@ -37,7 +38,7 @@ from unet_playground.training.datasets import data_root
 from unet_playground.training.evaluate import POOLED
 from unet_playground.training.measure import MeasureJob, bank_card, time_again
 from unet_playground.training.metrics import metrics
-from unet_playground.training.selection import atlas_designs, solo_designs
+from unet_playground.training.selection import atlas_designs, references, solo_designs
 from unet_playground.training.solo import DICES, solo_jobs, weak_jobs
 from unet_playground.training.sweep import Failure, sweep
 
@@ -64,7 +65,7 @@ def atlas(given: argparse.Namespace) -> None:
         )
     effects, pairs = main_effects(bank, metric), interactions(bank, metric)
     front = pareto(bank, metric, given.cost, metric == POOLED or metrics[metric].make.scale.higher)
-    agreed = agreement(bank, solo, metric, table.groups)
+    agreed = agreement(bank, references(solo), metric, table.groups)
     files = _plot(Path(given.out), bank, front, effects, metric, given.cost) if given.out else []
     answer = {
         "task": task,
@@ -227,7 +228,7 @@ def _agreement_lines(agreed: Agreement) -> Iterator[str]:
         yield "No design has been trained alone yet; train some with solo."
         return
     yield (
-        f"Bank against {agreed.designs} designs trained alone: mean gap {agreed.mean_gap:.4f}, worst "
+        f"Bank against {agreed.designs} references trained alone: mean gap {agreed.mean_gap:.4f}, worst "
         f"{agreed.worst_gap:.4f} ({_name(agreed.worst)}), solo less shared {agreed.bias:+.4f}."  # type: ignore[arg-type]
     )
     if agreed.pairs:
@@ -254,6 +255,9 @@ def _weak_lines(bank: Sequence[Row], solo: Sequence[Row], metric: str) -> Iterat
         return
     told = f", {len(found.alone)} of them as weak when trained alone" if found.designs else ""
     yield f"Designs more than {WEAK} below the classic's {metric} of {found.classic:.4f}: {len(found.designs)}{told}."
+    for row in bank:
+        if row.design in found.alone:
+            yield f"  {_name(row.design)}: {row.value(metric):.4f}, alone {alone(row.design, solo, metric):.4f}"
 
 
 def _claim_in_words(entry: Entry, claim: Claim, judged: Judgement) -> str:

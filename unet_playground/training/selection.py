@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from unet_playground.atlas import classic_of, differences
+from unet_playground.atlas import Row, classic_of, differences
 from unet_playground.design import Design
 from unet_playground.presets import presets
 from unet_playground.space import cover, draw, neighbours
@@ -77,6 +77,14 @@ def solo_designs(base: Design | None = None) -> list[Design]:
     """
     base = base or Design()
     return [base.replace(**_fitting(changes, base.depth)) for changes in SOLO]
+
+
+def references(rows: Sequence[Row]) -> list[Row]:
+    """Of rows of designs trained alone, those that the bank is held against: what `solo_designs` lists.
+
+    Others were trained because the bank is weak there, perhaps at another rate: that tells whose fault it is.
+    """
+    return [row for row in rows if row.design in solo_designs(classic_of(row.design))]
 
 
 def solo_name(design: Design, seed: int = 0) -> str:
