@@ -100,20 +100,23 @@ class WeightStore:
         """The tensors of these names and shapes, in single precision.
 
         Raises:
-            UnusableWeights: A file is damaged, or a tensor is missing, of another shape or not finite.
+            UnusableWeights: A file is damaged or holds what is not finite, or a tensor is missing or of another shape.
         """
         drawn: dict[str, Tensor] = {}
         for file in self.card.files:
-            path = _checked(self.folder / file["name"], file["bytes"], file["sha256"])
+            path = self.folder / file["name"]
             try:
+                state = _state(path)
+                if (state[0], _hash_of(path, state)) != (file["bytes"], file["sha256"]) or not _finite(path, state):
+                    raise _damaged(self.card.task)
                 with safe_open(path, "pt") as tensors:
                     drawn |= {name: _single(tensors.get_tensor(name)) for name in tensors.keys() if name in wanted}  # noqa: SIM118
             except (SafetensorError, OSError):
                 raise _damaged(self.card.task) from None
         if self.card.format == 1:
             drawn |= _reordered(drawn, wanted)
-        for name, shape in wanted.items():  # a sum is as finite as what it sums, and quicker to ask
-            if name not in drawn or drawn[name].shape != shape or not drawn[name].sum().isfinite():
+        for name, shape in wanted.items():
+            if name not in drawn or drawn[name].shape != shape:
                 raise _damaged(self.card.task)
         return drawn
 
@@ -141,8 +144,9 @@ def stores(task: str) -> Iterator[WeightStore]:
     """Every set of weights of a task: designs trained alone, then banks, those of fewer designs first."""
     found = []
     for path in sorted((checkpoint_root() / task).glob("*/card.json")):
-        with suppress(UnknownChoice):  # weights of a part that is not registered here serve no design
-            found.append(WeightStore(path.parent, read_card(path)))
+        # Weights of a part that is not registered here serve no design, nor do those that are just being removed.
+        with suppress(UnknownChoice, FileNotFoundError):
+            found.append(WeightStore(path.parent, _card_at(path, _state(path))))
     return iter(sorted(found, key=lambda store: (store.card.shared, -len(store.card.only))))
 
 
@@ -231,6 +235,11 @@ def read_card(path: Path) -> Card:
     return card
 
 
+@lru_cache(maxsize=512)
+def _card_at(path: Path, state: tuple[int, int, int]) -> Card:
+    return read_card(path)
+
+
 def _reordered(drawn: Mapping[str, Tensor], wanted: Mapping[str, torch.Size]) -> dict[str, Tensor]:
     """Weights of format 1 by the names of format 2.
 
@@ -274,20 +283,23 @@ def _frozen(network: UNet, origin: Origin) -> UNet:
     return network.channels_last().eval()
 
 
-def _checked(path: Path, size: int, sha256: str) -> Path:
-    try:
-        stat = path.stat()
-        if stat.st_size == size and _hash_of(path, stat.st_mtime_ns) == sha256:
-            return path
-    except OSError:
-        pass
-    raise _damaged(path.parent.parent.name)
+def _state(path: Path) -> tuple[int, int, int]:
+    """What changes with a file: what was found out about it holds so long."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
-@lru_cache(maxsize=256)
-def _hash_of(path: Path, changed: int) -> str:
+@lru_cache(maxsize=512)
+def _hash_of(path: Path, state: tuple[int, int, int]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=512)
+def _finite(path: Path, state: tuple[int, int, int]) -> bool:
+    """Whether a file's tensors are: a sum is as finite as what it sums, and quicker to ask."""
+    with safe_open(path, "pt") as tensors:
+        return all(tensors.get_tensor(name).float().sum().isfinite() for name in tensors.keys())  # noqa: SIM118
 
 
 def _damaged(task: str) -> UnusableWeights:
