@@ -51,6 +51,7 @@ def test_the_card_matches_the_files(folder: Path):
     card = read_card(folder / "card.json")
     assert card.task == folder.parent.name
     assert {file["name"] for file in card.files} == {path.name for path in folder.glob("*.safetensors")}
+    assert card.data["attribution"] == datasets[card.task].make.source.attribution
     for file in card.files:
         content = (folder / file["name"]).read_bytes()
         assert len(content) == file["bytes"] < 10_000_000

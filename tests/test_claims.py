@@ -193,6 +193,14 @@ def test_times_may_be_off_by_what_equal_networks_differ():
     assert _verdict(twice, less("latency")) == "not supported"
 
 
+def test_costs_are_judged_once_however_many_tasks_there_are():
+    claim = Claim(A, B, ("down",), (less("macs"), less("latency"), better("dice")))
+    atlases = {task: _pair(0.05) for task in ("nuclei", "liver")}
+    costs = [one for one in judge(claim, atlases).findings if one.column in COSTS]
+    assert [(one.task, one.column, one.second) for one in costs] == [("", "macs", 100), ("", "latency", 1.5)]
+    assert len(judge(claim, atlases).findings) == 4
+
+
 def test_times_are_means_over_all_rows_of_a_design():
     """Weights do not change them: what was timed with shared weights counts beside what was trained alone."""
     rows = [replace(row(A, weights=kind), latency=latency) for kind, latency in (("solo", 1.7), ("shared", 1.3))]
@@ -252,6 +260,33 @@ def test_seeds_widen_the_interval_of_designs_trained_alone():
     assert (narrow.speaks, wide.speaks) == ("for", "undecided")
     # A deviation of 0.05 / sqrt(2) in each of two designs, known from one pair of seeds.
     assert wide.high - wide.difference == pytest.approx(12.706 * 0.05, rel=0.01)
+
+
+def test_what_the_bank_misses_of_references_widens_the_interval_of_shared_weights():
+    claim, known = Claim(A, B, ("down",), (better("dice"),)), _pair(0.02).rows
+    [narrow] = judge(claim, {"nuclei": _atlas(*known)}).findings
+    missed = {Design(attention="se"): 0.01, Design(skip="dense"): -0.01, Design(skip="none", block="dilated"): 0.3}
+    both = [
+        one
+        for design, gap in missed.items()
+        for one in (row(design, images={"dice": _images(0.7)}), row(design, 0.7 + gap, "solo"))
+    ]
+    [wide] = judge(claim, {"nuclei": _atlas(*known, *both)}).findings
+    assert (narrow.speaks, wide.speaks) == ("for", "undecided")
+    # Two references whose gaps are 0.02 apart, for each of two designs; what is no reference counts for nothing.
+    off = np.hypot(12.706 * 0.02 / 2**0.5 * 2**0.5, narrow.high - narrow.difference)
+    assert wide.high - wide.difference == pytest.approx(off, rel=0.01)
+
+
+def test_a_comparison_may_be_with_another_design_or_column_and_says_so():
+    third = Design(up="learned")
+    images = {"dice": _images(0.8), "boundary_dice": _images(0.6)}
+    atlas = _atlas(*_pair(0.05).rows, row(third, images=images))
+    beside, within = replace(better("dice"), second=third), grows("boundary_dice", "dice")
+    [found] = judge(Claim(A, B, ("down",), (beside,)), {"nuclei": atlas}).findings
+    assert (found.beside, found.speaks) == (third, "against")
+    [found] = judge(Claim(third, B, ("up",), (within,)), {"nuclei": atlas}).findings
+    assert (found.other, found.second, found.speaks) == ("dice", pytest.approx(found.first + 0.2), "against")
 
 
 def test_a_seed_that_lacks_a_score_is_left_out_of_it():

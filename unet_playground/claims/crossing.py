@@ -1,6 +1,6 @@
 """Claims of the second text about what crosses from encoder to decoder, and how it is sifted."""
 
-from unet_playground.claims.slot import Claim, at_most, better, claims, grows, higher, lower, no_worse
+from unet_playground.claims.slot import PIECES, Claim, at_most, better, claims, grows, higher, lower, no_worse, worse
 from unet_playground.design import Design
 from unet_playground.registry import Chinese
 
@@ -36,19 +36,19 @@ def concatenation_is_redundant() -> Claim:
     zh=Chinese(
         "深层编码输出最冗余",
         "编码器越深的输出越冗余。",
-        "第一个设计只在最粗一级的跳跃上用通道注意力，第二个只在最细一级。最粗一级跨越的通道之间应更相像"
-        "（平均绝对相关），而在冗余更多处筛选也应更有益。",
+        "在经典设计中，最粗一级跨越的通道之间应比更细的每一级都更相像（平均绝对相关）；"
+        "第二个设计只在最粗一级的跳跃上用 SE 筛选，而在冗余最多处筛选应有益，因此不筛选的 Dice 应更低。",
     ),
 )
 def deep_outputs_are_redundant() -> Claim:
     """The deepest encoder outputs are the most redundant ones.
 
-    In the first design channel attention sifts the coarsest skip only, in the second the finest only. The channels that
-    cross at the coarsest level should be more alike (mean absolute correlation) than those at the finest, and sifting
-    should pay more where there is more to sift.
+    In the classic the channels that cross at the coarsest level should be more alike (mean absolute correlation) than
+    those at each finer level. The second design sifts the coarsest skip by SE, which should pay where there is most to
+    sift: the classic's Dice should be lower.
     """
-    deep, fine = Design(attention="none/none/none/se"), Design(attention="se/none/none/none")
-    return Claim(deep, fine, ("attention",), (grows("correlation_3", "correlation_0"), better("dice")))
+    finer = (grows("correlation_3", f"correlation_{level}") for level in range(3))
+    return Claim(Design(), Design(attention="none/none/none/se"), ("attention",), (*finer, worse("dice")))
 
 
 @claims.register(
@@ -82,7 +82,9 @@ def cbam_helps_locally() -> Claim:
 
     CBAM on the skips beside the classic: both the Dice along the boundary and the recall of small objects should rise.
     """
-    return Claim(Design(attention="cbam"), Design(), ("attention",), (better("boundary_dice"), better("small_recall")))
+    return Claim(
+        Design(attention="cbam"), Design(), ("attention",), (better("boundary_dice"), better("small_recall", *PIECES))
+    )
 
 
 @claims.register(
@@ -158,7 +160,8 @@ def pyramid_fuses() -> Claim:
     Pyramid skips beside concatenation, both trained: the stage that gets least of the loss's gradient should get more
     of it, as a share of the last stage's, and the Dice and the recall of small and of large objects should rise.
     """
-    decided = (higher("gradient"), better("dice"), better("small_recall"), better("large_recall"))
+    recalls = (better("small_recall", *PIECES), better("large_recall", *PIECES))
+    decided = (higher("gradient"), better("dice"), *recalls)
     return Claim(Design(skip="pyramid"), Design(), ("skip",), decided)
 
 

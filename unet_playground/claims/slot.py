@@ -10,6 +10,8 @@ from unet_playground.training.metrics import metrics
 
 MARGIN = 0.01
 """Dice by which a design may fall behind and still count as no worse."""
+PIECES = ("nuclei", "liver", "hippocampus")
+"""Tasks with objects, small and large: vessels are one tree, whose thin and thick branches are told apart instead."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Comparison:
         relative: Whether the difference is a share of the second design's number, as for costs.
         other: Another column, whose number of the same design takes the place of the second design's.
         tasks: Ids of the tasks that the claim is about; empty for all.
+        second: The design to compare with, where it is not the claim's second one.
     """
 
     column: str
@@ -33,6 +36,7 @@ class Comparison:
     relative: bool = False
     other: str = ""
     tasks: tuple[str, ...] = ()
+    second: Design | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ claims: Catalogue[Callable[[], Claim]] = Catalogue("claim", Text("Claim", "è®ºæ–
 def designs_of_claims() -> list[Design]:
     """Every design that a claim compares, without repetition."""
     made = [entry.make() for entry in claims.entries()]
-    return list(dict.fromkeys(design for claim in made for design in (claim.first, claim.second)))
+    others = (one.second for claim in made for one in claim.comparisons if one.second)
+    return list(dict.fromkeys([*(design for claim in made for design in (claim.first, claim.second)), *others]))
 
 
 def better(metric: str, *tasks: str) -> Comparison:

@@ -7,20 +7,24 @@ from math import isnan, nan, sqrt
 import numpy as np
 from scipy.special import stdtrit
 
-from unet_playground.atlas import COSTS, Atlas, Row, agreement, error_of_difference, error_of_mean
+from unet_playground.atlas import COSTS, Atlas, Row, error_of_difference, error_of_mean
 from unet_playground.claims.slot import Claim, Comparison
 from unet_playground.design import Design
 from unet_playground.errors import Text
+from unet_playground.training.selection import references
 
 TIMING = 0.18
 """How far, as a share, a ratio of two measured times may be off: 95% of those that `benchmarks.atlas` knows to be 1."""
 QUANTILE = 0.975
 """Of the distribution of an error: what lies between it and its mirror image is the 95% interval."""
 CAVEAT = Text(
-    "Intervals cover the choice of test images; for designs trained alone (solo) also the seed, on tasks where designs "
-    "were trained with two. Shared weights say how a design does in these banks alone.",
-    "区间涵盖测试图像的选取；单独训练（独立）的设计，若其任务有用两个种子训练过的设计，还涵盖种子。"
-    "共享权重只说明设计在这些权重库中的表现。",
+    "Intervals cover the choice of test images; for designs trained alone (solo) also the seed, as far as designs with "
+    "two tell; for shared weights also how far bank and solo differ, as far as designs that have both tell. In banks, "
+    "attention parts got few steps of training: SE and ECA stay near their start, and scores with them near those "
+    "without.",
+    "区间涵盖测试图像的选取；单独训练（独立）的设计还涵盖种子，依据是用两个种子训练过的设计；"
+    "共享权重还涵盖权重库与单独训练的差别，依据是两者都有的设计。权重库中注意力部件得到的训练步数很少，"
+    "SE 和 ECA 仍接近初始状态，用它们的分数也接近不用时的分数。",
 )
 
 SUPPORTED, REFUTED, MIXED, OPEN = "supported", "not supported", "depends", "not measured yet"
@@ -37,9 +41,11 @@ class Finding:
     """One comparison on one task.
 
     Attributes:
-        task: Id of the task.
+        task: Id of the task; empty for costs, which are the mean over all tasks.
         column: What was compared.
-        weights: `solo` where both designs were trained alone, else `shared`; empty for counted costs.
+        other: The column of the first design that it was compared with, if not with the second design's.
+        beside: The second design, if not the claim's.
+        weights: `solo` where both designs were trained alone, else `shared`; empty for costs.
         first: The first design's number, a mean over its seeds.
         second: The second one's, or the other column's of the first design.
         difference: First minus second, for costs as a share of the second.
@@ -50,6 +56,8 @@ class Finding:
 
     task: str
     column: str
+    other: str
+    beside: Design | None
     weights: str
     first: float
     second: float
@@ -78,9 +86,10 @@ def judge(claim: Claim, atlases: Mapping[str, Atlas]) -> Judgement:
     `supported` when every comparison on every task where it was measured speaks for it, `not supported` when none
     does, `depends` when some do (it differs by task or by metric), and `not measured yet` without any.
 
-    An interval covers the choice of test images (paired, whole groups), for designs trained alone also the seed, as
-    far as second seeds show how much it changes. For shared weights nothing tells how much another bank would change.
-    Time depends on no weights: it is the mean over all rows of a design.
+    An interval covers the choice of test images (paired, whole groups). For designs trained alone it also covers the
+    seed, as far as second seeds show how much it changes; for shared weights how far designs of the bank are from the
+    same designs trained alone, as far as there are such. Costs depend on no weights and hardly on the task: each is
+    judged once, by the mean over all rows of a design.
 
     Args:
         claim: Two designs and what to compare.
@@ -88,9 +97,14 @@ def judge(claim: Claim, atlases: Mapping[str, Atlas]) -> Judgement:
     """
     found = [
         finding
+        for comparison in claim.comparisons
+        if comparison.column in COSTS and (finding := _cost(claim, comparison, atlases.values())) is not None
+    ]
+    found += [
+        finding
         for task, atlas in atlases.items()
         for comparison in claim.comparisons
-        if (finding := _compare(claim, comparison, task, atlas)) is not None
+        if comparison.column not in COSTS and (finding := _compare(claim, comparison, task, atlas)) is not None
     ]
     return Judgement(_verdict(finding.speaks for finding in found), tuple(found))
 
@@ -112,23 +126,32 @@ def _verdict(spoken: Iterable[str]) -> str:
     return SUPPORTED if kinds == {"for"} else MIXED
 
 
+def _cost(claim: Claim, comparison: Comparison, atlases: Iterable[Atlas]) -> Finding | None:
+    designs = (claim.first, comparison.second or claim.second)
+    rows = [[row for atlas in atlases for row in atlas.rows if row.design == design] for design in designs]
+    if not all(rows):
+        return None
+    timed = _timing(*rows) if comparison.column == "latency" else 0.0  # the others are counted
+    first, second = (_value(one, comparison.column) for one in rows)
+    return _finding(comparison, "", "", first, second, timed)
+
+
 def _compare(claim: Claim, comparison: Comparison, task: str, atlas: Atlas) -> Finding | None:
     if comparison.tasks and task not in comparison.tasks:
         return None
-    kinds = [("solo", "shared")] if comparison.column == "latency" else [("solo",), ("shared",)]
-    for kind in kinds:
-        first, second = (_rows(atlas, design, kind, comparison.column) for design in (claim.first, claim.second))
+    other = claim.first if comparison.other else comparison.second or claim.second
+    for kind in ("solo", "shared"):
+        first, second = (_rows(atlas, design, kind, comparison.column) for design in (claim.first, other))
         if first and second:
-            one = _value(first, comparison.column)
-            other = _value(first, comparison.other) if comparison.other else _value(second, comparison.column)
-            if not isnan(one) and not isnan(other):
-                return _finding(comparison, task, kind[0], one, other, _error(comparison, first, second, atlas))
+            one, two = _value(first, comparison.column), _value(second, comparison.other or comparison.column)
+            if not isnan(one) and not isnan(two):
+                return _finding(comparison, task, kind, one, two, _error(comparison, first, second, atlas))
     return None
 
 
-def _rows(atlas: Atlas, design: Design, kind: Sequence[str], column: str) -> list[Row]:
+def _rows(atlas: Atlas, design: Design, kind: str, column: str) -> list[Row]:
     """The rows of a design that have the column: not every seed was measured in everything."""
-    return [row for weights in kind for row in atlas.find(design, weights) if not isnan(row.value(column))]
+    return [row for row in atlas.find(design, kind) if not isnan(row.value(column))]
 
 
 def _finding(
@@ -141,19 +164,19 @@ def _finding(
     low, high = difference - error, difference + error
     near, far = (low, high) if comparison.toward > 0 else (-high, -low)
     speaks = "for" if near > -comparison.margin else "against" if far < -comparison.margin else "undecided"
-    told = "" if comparison.column in COSTS else weights
-    return Finding(task, comparison.column, told, first, second, difference, low, high, speaks)
+    compared = (task, comparison.column, comparison.other, comparison.second, weights)
+    return Finding(*compared, first, second, difference, low, high, speaks)
 
 
 def _error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:
     """Half of the width of the 95% interval."""
-    if comparison.column in COSTS:
-        return _timing(first, second) if comparison.column == "latency" else 0.0  # the others are counted
     errors = student(_known((*first, *second), comparison, atlas.groups))
     if comparison.other:
-        return errors * _error_within(first, comparison, atlas.groups)
-    images = error_of_difference(first, second, comparison.column, atlas.groups)
-    return float(np.hypot(errors * images, _seed_error(comparison.column, first, second, atlas)))
+        images = _error_within(first, comparison, atlas.groups)
+    else:
+        images = error_of_difference(first, second, comparison.column, atlas.groups)
+    trained = _seed_error if first[0].weights == "solo" else _bank_error
+    return float(np.hypot(errors * images, trained(comparison, first, second, atlas)))
 
 
 def _timing(first: Sequence[Row], second: Sequence[Row]) -> float:
@@ -175,14 +198,42 @@ def _known(rows: Sequence[Row], comparison: Comparison, groups: Sequence[str]) -
     return len({group for group, there in zip(groups, known, strict=True) if there})
 
 
-def _seed_error(column: str, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:
+def _seed_error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:
     """What seeds add to half of the width for designs trained alone, as far as second seeds tell."""
-    if first[0].weights != "solo":
+    of = {design: [_compared(row, comparison) for row in rows] for design, rows in _trained(atlas).items()}
+    twice = np.array([values[1] - values[0] for values in of.values() if len(values) > 1])
+    twice = twice[~np.isnan(twice)]
+    if not len(twice):
         return 0.0
-    known = agreement((), atlas.of("solo"), column, atlas.groups)
-    if not known.seeded:
+    runs = 1 / len(first) + (0 if comparison.other else 1 / len(second))
+    return student(len(twice) + 1) * sqrt(float(np.mean(twice**2)) / 2 * runs)
+
+
+def _bank_error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:
+    """What the bank adds to half of the width: how unevenly far it is from the same designs trained alone."""
+    shared = {row.design: _compared(row, comparison) for row in atlas.of("shared")}
+    gaps = [
+        float(np.mean([_compared(row, comparison) for row in rows])) - shared[design]
+        for design, rows in _trained(atlas).items()
+        if design in shared
+    ]
+    known = [gap for gap in gaps if not isnan(gap)]
+    if len(known) < 2:
         return 0.0
-    return student(known.seeded + 1) * known.seed_deviation * sqrt(1 / len(first) + 1 / len(second))
+    return student(len(known)) * float(np.std(known, ddof=1)) * sqrt(1 if comparison.other else 2)
+
+
+def _trained(atlas: Atlas) -> dict[Design, list[Row]]:
+    """The rows of every reference, by seed."""
+    rows: dict[Design, list[Row]] = {}
+    for row in sorted(references(atlas.of("solo")), key=lambda row: row.seed):
+        rows.setdefault(row.design, []).append(row)
+    return rows
+
+
+def _compared(row: Row, comparison: Comparison) -> float:
+    """What a comparison looks at in one design: a column, or by how much it is above another one."""
+    return row.value(comparison.column) - (row.value(comparison.other) if comparison.other else 0.0)
 
 
 def _error_within(rows: Sequence[Row], comparison: Comparison, groups: Sequence[str]) -> float:

@@ -27,7 +27,7 @@ from unet_playground.atlas import (
     weak,
 )
 from unet_playground.atlas.table import DIGITS
-from unet_playground.claims import CAVEAT, Claim, Judgement, designs_of_claims, judge
+from unet_playground.claims import CAVEAT, Claim, Finding, Judgement, designs_of_claims, judge
 from unet_playground.claims import claims as catalogue
 from unet_playground.commands.shared import check_rate, tell, write
 from unet_playground.design import Design
@@ -267,10 +267,16 @@ def _claim_in_words(entry: Entry, claim: Claim, judged: Judgement) -> str:
     lines = [f"{judged.verdict.upper()}{told}: {entry.summary.en}"]
     lines.append(f"  {_name(claim.first)} against {_name(claim.second)}")
     lines += [
-        f"  {one.task:12}{one.column:18}{_interval(one.difference, one):>28}  {one.speaks:10}{one.weights}".rstrip()
+        f"  {one.task or 'all':12}{_compared(one):34}{_interval(one.difference, one):>28}  {one.speaks:10}{one.weights}"
         for one in judged.findings
     ]
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _compared(one: Finding) -> str:
+    """The number that a finding is about, and what takes the place of the claim's second design."""
+    than = one.other or (_name(one.beside) if one.beside else "")
+    return f"{one.column} / {than}" if than else one.column
 
 
 def _claim_as_json(entry: Entry, claim: Claim, judged: Judgement) -> dict[str, Any]:
@@ -282,7 +288,7 @@ def _claim_as_json(entry: Entry, claim: Claim, judged: Judgement) -> dict[str, A
         "first": claim.first.to_link(),
         "second": claim.second.to_link(),
         "verdict": judged.verdict,
-        "findings": [asdict(one) for one in judged.findings],
+        "findings": [{**asdict(one), "beside": one.beside and one.beside.to_link()} for one in judged.findings],
     }
 
 

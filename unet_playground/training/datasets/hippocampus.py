@@ -31,7 +31,8 @@ class HippocampusVolumes(Dataset):
         address="https://msd-for-monai.s3-us-west-2.amazonaws.com/Task04_Hippocampus.tar",
         licence="CC BY-SA 4.0",
         attribution="Medical Segmentation Decathlon, Task04 Hippocampus (Simpson et al., arXiv:1902.09063), Vanderbilt "
-        "University Medical Center; unchanged",
+        "University Medical Center; unchanged files, for the shipped weights from "
+        "github.com/udacity/nd320-c3-3d-imaging-starter",
         folder="hippocampus",
         wanted=wants_volumes,
         arrange=arrange_hippocampus,

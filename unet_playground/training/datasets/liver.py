@@ -30,7 +30,9 @@ class LiverSlices(Dataset):
         address="https://msd-for-monai.s3-us-west-2.amazonaws.com/Task03_Liver.tar",
         licence="CC BY-SA 4.0",
         attribution="Medical Segmentation Decathlon, Task03 Liver (Simpson et al., arXiv:1902.09063), whose volumes "
-        "come from the LiTS challenge (CC BY-NC-ND 4.0 on its own site); axial slices 256 x 256, windowed to 8 bits, "
+        "come from the LiTS challenge (CC BY-NC-ND 4.0 on its own site); the shipped weights learned from copies at "
+        "kaggle.com/prathamgrover/3d-liver-segmentation and github.com/sarah-antillia/Image-Segmentation-Liver-Tumor "
+        "(which states ODC DbCL 1.0): axial slices 256 x 256, windowed to 8 bits, compressed as JPEG, flips undone, "
         "masks made binary",
         folder="liver",
         wanted=wants_volumes,

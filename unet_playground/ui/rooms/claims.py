@@ -172,8 +172,8 @@ def _finding(one: Finding, language: str) -> str:
         f"{number:+.1%}" if share else f"{number:+.3f}" for number in (one.difference, one.low, one.high)
     )
     cells = (
-        tasks[one.task].title.within(language),
-        _named(one.column, language),
+        (tasks[one.task].title if one.task else ALL).within(language),
+        _compared(one, language),
         _spelled(one.column, one.first),
         _spelled(one.column, one.second),
         difference,
@@ -182,6 +182,12 @@ def _finding(one: Finding, language: str) -> str:
         texts.KINDS[one.weights].within(language) if one.weights else "",
     )
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+
+
+def _compared(one: Finding, language: str) -> str:
+    """The number that a finding is about, and what takes the place of the claim's second design."""
+    than = _named(one.other, language) if one.other else in_words(one.beside, language) if one.beside else ""
+    return f"{_named(one.column, language)} / {than}" if than else _named(one.column, language)
 
 
 def _named(column: str, language: str) -> str:
