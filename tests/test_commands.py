@@ -79,6 +79,7 @@ def test_options_lists_every_catalogue_with_its_texts(capsys: Capture):
     for id, entries in listed.items():
         assert [entry["id"] for entry in entries] == list(catalogues[id])
         assert all(entry["title"] and entry["summary"] for entry in entries)
+    assert all(entry["address"] and entry["licence"] and entry["attribution"] for entry in listed["dataset"])
 
 
 def test_options_reads_as_a_table(capsys: Capture):

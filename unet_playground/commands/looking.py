@@ -29,7 +29,7 @@ from unet_playground.presets import compare
 from unet_playground.receptive_field import receptive_field, sides_of
 from unet_playground.registry import catalogues
 from unet_playground.tasks import tasks
-from unet_playground.training.datasets import Sample, read
+from unet_playground.training.datasets import Sample, datasets, read
 from unet_playground.volumes.quality import unusual
 
 _WIDTH = 39
@@ -90,6 +90,9 @@ def options(given: argparse.Namespace) -> None:
     for preset in listed["preset"]:
         comparison = compare(preset["id"])
         preset["authors"] = comparison.summary.en if comparison else None
+    for dataset in listed["dataset"]:
+        source = datasets[dataset["id"]].make.source
+        dataset |= {name: getattr(source, name) for name in ("address", "licence", "attribution", "sha256")}
     lines = []
     for id, entries in listed.items():
         wide = max(22, *(len(entry["id"]) + 1 for entry in entries))
