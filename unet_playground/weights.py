@@ -107,7 +107,8 @@ class WeightStore:
             path = self.folder / file["name"]
             try:
                 state = _state(path)
-                if (state[0], _hash_of(path, state)) != (file["bytes"], file["sha256"]) or not _finite(path, state):
+                known = state[0] == file["bytes"] and _hash_of(path, state) == file["sha256"]
+                if not (known and _finite(path, state)):
                     raise _damaged(self.card.task)
                 with safe_open(path, "pt") as tensors:
                     drawn |= {name: _single(tensors.get_tensor(name)) for name in tensors.keys() if name in wanted}  # noqa: SIM118
