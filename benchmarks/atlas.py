@@ -48,6 +48,9 @@ def _hold(verdict: Verdict, task: str) -> None:
     verdict.at_most(f"{task}: worst gap of bank and solo in {headline}", agreed.worst_gap, 0.05)
     mean = agreement(bank, references(solo), "dice", table.groups)  # a pooled score has no standard error
     verdict.at_least(f"{task}: pairs that the bank orders as solo does, by Dice per image", mean.ordered, 0.75)
+    every = agreement(bank, solo, headline, table.groups)
+    if every.designs > agreed.designs:
+        print(f"        {task}: gaps with weak designs besides: mean {every.mean_gap:.4f}, worst {every.worst_gap:.4f}")
     for row in bank:
         if row.design in weak(bank, solo, headline).alone:
             told = f"{row.value(headline):.4f}, alone {alone(row.design, solo, headline):.4f}"

@@ -175,8 +175,9 @@ def _error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], 
         images = _error_within(first, comparison, atlas.groups)
     else:
         images = error_of_difference(first, second, comparison.column, atlas.groups)
-    trained = _seed_error if first[0].weights == "solo" else _bank_error
-    return float(np.hypot(errors * images, trained(comparison, first, second, atlas)))
+    solo = first[0].weights == "solo"
+    weights = _seed_error(comparison, first, second, atlas) if solo else _bank_error(comparison, atlas)
+    return float(np.hypot(errors * images, weights))
 
 
 def _timing(first: Sequence[Row], second: Sequence[Row]) -> float:
@@ -209,7 +210,7 @@ def _seed_error(comparison: Comparison, first: Sequence[Row], second: Sequence[R
     return student(len(twice) + 1) * sqrt(float(np.mean(twice**2)) / 2 * runs)
 
 
-def _bank_error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:
+def _bank_error(comparison: Comparison, atlas: Atlas) -> float:
     """What the bank adds to half of the width: how unevenly far it is from the same designs trained alone."""
     shared = {row.design: _compared(row, comparison) for row in atlas.of("shared")}
     gaps = [

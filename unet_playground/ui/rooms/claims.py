@@ -186,10 +186,8 @@ def _finding(one: Finding, language: str) -> str:
 
 def _compared(one: Finding, language: str) -> str:
     """The number that a finding is about, and what takes the place of the claim's second design."""
-    if one.other:  # what one instrument measured at two levels
-        return _named(f"{one.column} / {one.other.partition('_')[2]}", language)
-    named = _named(one.column, language)
-    return f"{named} / {in_words(one.beside, language)}" if one.beside else named
+    than = _named(one.other, language) if one.other else in_words(one.beside, language) if one.beside else ""
+    return f"{_named(one.column, language)} / {than}" if than else _named(one.column, language)
 
 
 def _named(column: str, language: str) -> str:
