@@ -110,8 +110,8 @@ class WeightStore:
                 known = state[0] == file["bytes"] and _hash_of(path, state) == file["sha256"]
                 if not (known and _finite(path, state)):
                     raise _damaged(self.card.task)
-                with safe_open(path, "pt") as tensors:
-                    drawn |= {name: _single(tensors.get_tensor(name)) for name in tensors.keys() if name in wanted}  # noqa: SIM118
+                tensors = _opened(path, state)
+                drawn |= {name: _single(tensors.get_tensor(name)) for name in tensors.keys() if name in wanted}  # noqa: SIM118
             except (SafetensorError, OSError):
                 raise _damaged(self.card.task) from None
         if self.card.format == 1:
@@ -299,8 +299,14 @@ def _hash_of(path: Path, state: tuple[int, int, int]) -> str:
 @lru_cache(maxsize=512)
 def _finite(path: Path, state: tuple[int, int, int]) -> bool:
     """Whether a file's tensors are: a sum is as finite as what it sums, and quicker to ask."""
-    with safe_open(path, "pt") as tensors:
-        return all(tensors.get_tensor(name).float().sum().isfinite() for name in tensors.keys())  # noqa: SIM118
+    tensors = _opened(path, state)
+    return all(tensors.get_tensor(name).float().sum().isfinite() for name in tensors.keys())  # noqa: SIM118
+
+
+@lru_cache(maxsize=512)
+def _opened(path: Path, state: tuple[int, int, int]) -> safe_open:
+    """A file that stays mapped, so that its pages are not looked up anew for every design."""
+    return safe_open(path, "pt")
 
 
 def _damaged(task: str) -> UnusableWeights:
