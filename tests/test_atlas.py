@@ -94,6 +94,10 @@ def test_a_row_takes_the_place_of_the_one_with_its_design_weights_and_seed():
     for one in (row(Design(), 0.1), row(Design(), 0.2), row(Design(), 0.3, "solo"), row(Design(), 0.4, "solo", 1)):
         atlas = atlas.with_row(one, ["a"], ["a"])
     assert [one.value("dice") for one in atlas.rows] == [0.2, 0.3, 0.4]
+    # A branch of the bank may have another seed than the bank that served the design before.
+    atlas = atlas.with_row(replace(row(Design(), 0.5), seed=7), ["a"], ["a"])
+    assert [(one.seed, one.value("dice")) for one in atlas.of("shared")] == [(7, 0.5)]
+    assert len(atlas.of("solo")) == 2
 
 
 def test_rows_of_other_images_are_refused():

@@ -10,12 +10,14 @@ import torch
 from safetensors import safe_open
 
 from unet_playground import Design, UNet, load_model
+from unet_playground.atlas import read_atlas
 from unet_playground.errors import UnusableWeights
 from unet_playground.space import draw
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import datasets, examples, split, split_hash
 from unet_playground.training.evaluate import evaluate
 from unet_playground.training.loop import designs_of_bank
+from unet_playground.training.measure import measure
 from unet_playground.weights import Card, checkpoint_root, read_card
 
 CARDS = sorted(path for path in checkpoint_root().glob("*/*/card.json") if json.loads(path.read_text("utf-8"))["files"])
@@ -142,6 +144,15 @@ def test_the_banks_own_design_segments_unseen_images_well(card: Card, data: Path
     model = load_model(card.task, Design.from_json(card.design), "shared")
     result = evaluate(model, examples(card.task, parts["test"][:4]), unit=dataset.unit)
     assert result.dice > 0.7
+
+
+def test_a_row_of_the_atlas_comes_out_again(data: Path):
+    """Every number but the time: what a column means may have changed since a row was measured."""
+    [row] = read_atlas("nuclei").find(Design(skip="dense"), "shared")
+    found = measure(load_model("nuclei", row.design, "shared"), row.seed, str(data)).row
+    assert {id: row.value(id) for id in found.metrics} == pytest.approx(found.metrics, abs=6e-5, nan_ok=True)
+    for id, values in found.images.items():
+        assert row.images[id] == pytest.approx(values, abs=6e-4, nan_ok=True)
 
 
 EXACT = [

@@ -13,11 +13,12 @@ from unet_playground.design import SLOT_IDS, Design
 from unet_playground.errors import Text
 from unet_playground.examples import example
 from unet_playground.inference import ModelStore
-from unet_playground.lessons import TOPICS, Measured, NotMeasured, Step, lessons, seen, stand_of
+from unet_playground.lessons import TOPICS, Measured, NotMeasured, Step, designs_of_lessons, lessons, seen, stand_of
 from unet_playground.lessons.measure import ZONES
 from unet_playground.lessons.slot import between, nearest
 from unet_playground.parts.block import dilation_rates
 from unet_playground.tasks import tasks
+from unet_playground.weights import kinds_of
 
 CJK = re.compile(r"[\u4e00-\u9fff]")
 STEPS = [(id, number) for id in lessons for number in range(len(lessons[id].make.steps))]
@@ -136,6 +137,15 @@ def test_exchanged_scores_exchange_the_answer(id: str, name: str, measured: Meas
 
     before, after = (seen(one, id, number).right for one in (measured, Measured(atlas=exchanged)))
     assert (before, after) in {(0, 1), (1, 0), (2, 2)}  # what is not told apart is not told apart either way
+
+
+@pytest.mark.parametrize("task", [task for task in tasks if read_atlas(task).rows])
+def test_the_designs_of_lessons_are_measured_image_by_image(task: str):
+    asked = [design for design in designs_of_lessons() if "shared" in kinds_of(task, design)]
+    assert len(asked) > 20
+    for design in asked:
+        assert all(row.images for row in read_atlas(task).find(design, "shared")), design.to_link()
+        assert read_atlas(task).find(design, "shared"), design.to_link()
 
 
 def test_another_cost_is_another_answer(measured: Measured):

@@ -33,7 +33,8 @@ const scores = () => value.designs.scores[metric().id];
 const costs = () => value.designs.costs[cost().id];
 const front = () => value.fronts[metric().id][cost().id];
 const letterOf = (at) => Object.keys(value.marks).find((letter) => value.marks[letter].includes(at));
-const key = () => [value.task, chosen.metric, value.designs.link.length].join("/");
+const keyOf = (id) => [value.task, id, ...(value.designs.scores[id] ?? [])].join("/");
+const key = () => keyOf(chosen.metric);
 
 function draw(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -78,7 +79,7 @@ function take() {
   if (!metric()) chosen.metric = value.first.metric;
   chosen.cost ??= value.first.cost;
   if (value.task !== before) chosen.option = null;
-  if (value.effects) known.set([value.task, value.effects.metric, value.designs.link.length].join("/"), value.effects);
+  if (value.effects) known.set(keyOf(value.effects.metric), value.effects);
   looked = tapped = null;
   ask();
   render();

@@ -24,6 +24,8 @@ from unet_playground.training.datasets import data_root, datasets, examples, spl
 from unet_playground.training.evaluate import evaluate
 from unet_playground.training.loop import DEEP, Bank
 from unet_playground.training.measure import (
+    GRADIENT,
+    Measured,
     MeasureJob,
     bank_card,
     measure,
@@ -111,6 +113,15 @@ def test_rows_of_banks_that_are_gone_leave_the_table(bank: Card, tensors: dict[s
     anew = write(atlas_path("nuclei").parent / "bank", other, replace(bank, files=()))
     sweep([MeasureJob("nuclei", BASE, anew.sha256[:12], False, scenes)])
     assert [row.sha256 for row in read_atlas("nuclei").rows] == [anew.sha256[:12]]
+
+
+def test_rows_that_a_branch_serves_now_leave_the_table(bank: Card, tensors: dict[str, torch.Tensor], scenes: str):
+    served, other, third = (BASE.replace(up=up) for up in ("bilinear", "nearest", "transposed"))
+    sweep([MeasureJob("nuclei", one, bank.sha256[:12], False, scenes) for one in (served, other)])
+    branch = replace(bank, only=("up",), design=served.to_json(), files=())
+    write(atlas_path("nuclei").parent / "branch", {name: 2 * tensor for name, tensor in tensors.items()}, branch)
+    sweep([MeasureJob("nuclei", third, bank.sha256[:12], False, scenes)])
+    assert {row.design for row in read_atlas("nuclei").rows} == {other, third}
 
 
 def test_two_processes_that_write_at_once_lose_no_row(bank: Card, scenes: str, monkeypatch: pytest.MonkeyPatch):
@@ -254,6 +265,13 @@ def test_a_reference_is_trained_scored_and_kept(checkpoints: Path, scenes: str):
     assert row.sha256 == card.sha256[:12]
     assert row.images["dice"]
     assert load_model("nuclei", BASE, "solo").origin is not None
+    # What was not asked of kept weights when they were measured is asked now.
+    brief = replace(row, images={id: values for id, values in row.images.items() if id != GRADIENT})
+    with_names = read_atlas("nuclei")
+    put("nuclei", Measured(brief, with_names.names, with_names.groups, {}))
+    assert not job.done()
+    assert sweep([job]) == []
+    assert job.done()
 
 
 @pytest.mark.usefixtures("_short")

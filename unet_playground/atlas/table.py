@@ -84,7 +84,7 @@ class Atlas:
         return tuple(row for row in self.rows if row.design == design and row.weights == weights)
 
     def with_row(self, row: Row, names: Sequence[str], groups: Sequence[str]) -> "Atlas":
-        """The atlas with a row put in, or put in the place of the one with its key.
+        """The atlas with a row put in, in the place of the one with its key; a design has one row of shared weights.
 
         Raises:
             PlaygroundError: The row was measured on other images.
@@ -94,7 +94,9 @@ class Atlas:
                 "The atlas was measured on other images; use the same data, or remove its tables and measure anew.",
                 "图谱是在另一些图像上测得的；请使用相同的数据，或删除表格后重新测量。",
             )
-        others = [one for one in self.rows if one.key != row.key]
+        seed = None if row.weights == "shared" else row.seed
+        replaced = [one.key for one in self.find(row.design, row.weights) if seed in (None, one.seed)]
+        others = [one for one in self.rows if one.key not in replaced]
         return Atlas(tuple(sorted([*others, row], key=lambda one: one.key)), tuple(names), tuple(groups))
 
 

@@ -7,7 +7,7 @@ from math import isnan, nan, sqrt
 import numpy as np
 from scipy.special import stdtrit
 
-from unet_playground.atlas import COSTS, Atlas, Row, error_of_difference, error_of_mean
+from unet_playground.atlas import COSTS, Atlas, Row, classic_of, error_of_difference, error_of_mean
 from unet_playground.claims.slot import Claim, Comparison
 from unet_playground.design import Design
 from unet_playground.errors import Text
@@ -15,6 +15,8 @@ from unet_playground.training.selection import references
 
 TIMING = 0.18
 """How far, as a share, a ratio of two measured times may be off: 95% of those that `benchmarks.atlas` knows to be 1."""
+KINDS = ("solo", "shared")
+"""Of weights, what is known more exactly first."""
 QUANTILE = 0.975
 """Of the distribution of an error: what lies between it and its mirror image is the 95% interval."""
 CAVEAT = Text(
@@ -80,7 +82,7 @@ class Judgement:
     findings: tuple[Finding, ...]
 
 
-def judge(claim: Claim, atlases: Mapping[str, Atlas]) -> Judgement:
+def judge(claim: Claim, atlases: Mapping[str, Atlas], kinds: Sequence[str] = KINDS) -> Judgement:
     """Hold a claim against the atlases.
 
     `supported` when every comparison on every task where it was measured speaks for it, `not supported` when none
@@ -94,6 +96,7 @@ def judge(claim: Claim, atlases: Mapping[str, Atlas]) -> Judgement:
     Args:
         claim: Two designs and what to compare.
         atlases: Task -> its atlas.
+        kinds: Weights that scores may come from, what is preferred first.
     """
     found = [
         finding
@@ -104,7 +107,7 @@ def judge(claim: Claim, atlases: Mapping[str, Atlas]) -> Judgement:
         finding
         for task, atlas in atlases.items()
         for comparison in claim.comparisons
-        if comparison.column not in COSTS and (finding := _compare(claim, comparison, task, atlas)) is not None
+        if comparison.column not in COSTS and (finding := _compare(claim, comparison, task, atlas, kinds)) is not None
     ]
     return Judgement(_verdict(finding.speaks for finding in found), tuple(found))
 
@@ -136,16 +139,17 @@ def _cost(claim: Claim, comparison: Comparison, atlases: Iterable[Atlas]) -> Fin
     return _finding(comparison, "", "", first, second, timed)
 
 
-def _compare(claim: Claim, comparison: Comparison, task: str, atlas: Atlas) -> Finding | None:
+def _compare(claim: Claim, comparison: Comparison, task: str, atlas: Atlas, kinds: Sequence[str]) -> Finding | None:
     if comparison.tasks and task not in comparison.tasks:
         return None
     other = claim.first if comparison.other else comparison.second or claim.second
-    for kind in ("solo", "shared"):
+    for kind in kinds:
         first, second = (_rows(atlas, design, kind, comparison.column) for design in (claim.first, other))
         if first and second:
             one, two = _value(first, comparison.column), _value(second, comparison.other or comparison.column)
-            if not isnan(one) and not isnan(two):
-                return _finding(comparison, task, kind, one, two, _error(comparison, first, second, atlas))
+            found = _finding(comparison, task, kind, one, two, _error(comparison, first, second, atlas))
+            if found is not None:
+                return found
     return None
 
 
@@ -157,10 +161,10 @@ def _rows(atlas: Atlas, design: Design, kind: str, column: str) -> list[Row]:
 def _finding(
     comparison: Comparison, task: str, weights: str, first: float, second: float, error: float
 ) -> Finding | None:
-    """The finding, None where nothing is known about how much the difference could be off."""
-    if isnan(error):
-        return None
+    """The finding, None where a number is not known, or how much their difference could be off."""
     difference = first / second - 1 if comparison.relative else first - second
+    if isnan(difference) or isnan(error):
+        return None
     low, high = difference - error, difference + error
     near, far = (low, high) if comparison.toward > 0 else (-high, -low)
     speaks = "for" if near > -comparison.margin else "against" if far < -comparison.margin else "undecided"
@@ -183,11 +187,13 @@ def _error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], 
 def _timing(first: Sequence[Row], second: Sequence[Row]) -> float:
     """How far the ratio of two mean times may be off: the less, the more often they were taken.
 
-    Rows of one design may hold one time, taken once for all of them.
+    Rows of one design may hold one time, taken once for all of them. The classic's is 1, since it is the unit.
     """
     ratio = _value(first, "latency") / _value(second, "latency")
-    one, other = (len({row.latency for row in rows}) for rows in (first, second))
-    return TIMING * ratio * sqrt((1 / one + 1 / other) / 2)
+    taken = [
+        len({row.latency for row in rows}) for rows in (first, second) if rows[0].design != classic_of(rows[0].design)
+    ]
+    return TIMING * ratio * sqrt(sum(1 / times for times in taken) / 2)
 
 
 def _known(rows: Sequence[Row], comparison: Comparison, groups: Sequence[str]) -> int:
@@ -200,27 +206,33 @@ def _known(rows: Sequence[Row], comparison: Comparison, groups: Sequence[str]) -
 
 
 def _seed_error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:
-    """What seeds add to half of the width for designs trained alone, as far as second seeds tell."""
+    """What seeds add to half of the width for designs trained alone.
+
+    Nothing where there are no second seeds; NaN where there are some, but this was not asked of any two.
+    """
     of = {design: [_compared(row, comparison) for row in rows] for design, rows in _trained(atlas).items()}
     twice = np.array([values[1] - values[0] for values in of.values() if len(values) > 1])
-    twice = twice[~np.isnan(twice)]
-    if not len(twice):
-        return 0.0
+    known = twice[~np.isnan(twice)]
+    if not len(known):
+        return nan if len(twice) else 0.0
     runs = 1 / len(first) + (0 if comparison.other else 1 / len(second))
-    return student(len(twice) + 1) * sqrt(float(np.mean(twice**2)) / 2 * runs)
+    return student(len(known) + 1) * sqrt(float(np.mean(known**2)) / 2 * runs)
 
 
 def _bank_error(comparison: Comparison, atlas: Atlas) -> float:
-    """What the bank adds to half of the width: how unevenly far it is from the same designs trained alone."""
+    """What the bank adds to half of the width: how unevenly far it is from the same designs trained alone.
+
+    Nothing where no designs were trained alone; NaN where some were, but this was not asked of two of them.
+    """
     shared = {row.design: _compared(row, comparison) for row in atlas.of("shared")}
-    gaps = [
-        float(np.mean([_compared(row, comparison) for row in rows])) - shared[design]
+    alone = {
+        design: [one for row in rows if not isnan(one := _compared(row, comparison))]
         for design, rows in _trained(atlas).items()
         if design in shared
-    ]
-    known = [gap for gap in gaps if not isnan(gap)]
+    }
+    known = [float(np.mean(one)) - shared[design] for design, one in alone.items() if one and not isnan(shared[design])]
     if len(known) < 2:
-        return 0.0
+        return nan if len(alone) > 1 else 0.0
     return student(len(known)) * float(np.std(known, ddof=1)) * sqrt(1 if comparison.other else 2)
 
 

@@ -113,12 +113,15 @@ def _known(rows: Sequence[Row]) -> list[str]:
 
 def _measure(given: argparse.Namespace, task: str) -> None:
     """Measure what the table lacks."""
+    from unet_playground.lessons import designs_of_lessons
+
     if given.designs < 1:
         raise PlaygroundError("--designs is at least 1.", "--designs 至少为 1。")
     card = bank_card(task)
     data_root(given.data)
     base = Design.from_json(card.design)
-    asked = [design for design in (*designs_of_claims(), *solo_designs()) if classic_of(design) == base]
+    compared = (*designs_of_claims(), *designs_of_lessons(), *solo_designs())
+    asked = [design for design in compared if classic_of(design) == base and card.serves(design)]
     designs = atlas_designs(base, given.designs, also=asked, served=card.serves)
     banks = {one: bank_card(task, one).sha256[:DIGITS] for one in designs}
     jobs = [MeasureJob(task, one, bank, one in asked, given.data) for one, bank in banks.items()]

@@ -63,7 +63,8 @@ def train(given: argparse.Namespace) -> None:
     scores = card.metrics.get("test")
     if scores is None:
         return  # another process tells
-    words = f"{given.out}: test Dice {scores['dice']} over {scores['n']} images"
+    unit = {"image": "images", "group": "volumes"}[datasets[card.task].make.unit]
+    words = f"{given.out}: test Dice {scores['dice']} over {scores['n']} {unit}"
     tell(given, {"task": card.task, "design": session.base.to_link(), "shared": card.shared, "metrics": scores}, words)
 
 

@@ -3,7 +3,19 @@
 # Importing a file registers its lesson, so this is their order.
 # isort: off
 from unet_playground.lessons.measure import Measured, NotMeasured
-from unet_playground.lessons.slot import TOPICS, Lesson, Seen, Stand, Step, ask, lessons, seen, stand_of, tell
+from unet_playground.lessons.slot import (
+    TOPICS,
+    Lesson,
+    Seen,
+    Stand,
+    Step,
+    ask,
+    designs_of_lessons,
+    lessons,
+    seen,
+    stand_of,
+    tell,
+)
 from unet_playground.lessons.going_down import GoingDown
 from unet_playground.lessons.holes import HolesInTheGrid
 from unet_playground.lessons.bridge import WhatCrosses
@@ -35,6 +47,7 @@ __all__ = [
     "WhereToAttend",
     "WhichChannel",
     "ask",
+    "designs_of_lessons",
     "lessons",
     "seen",
     "stand_of",

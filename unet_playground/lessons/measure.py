@@ -1,7 +1,6 @@
 """Where the numbers of lessons come from: counted costs, the atlas, and trained networks on the shipped images."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,7 +12,7 @@ from unet_playground.analysis import Target, analyses
 from unet_playground.analysis.base import look, mask_of
 from unet_playground.atlas import COSTS, Atlas, Effect, main_effects, read_atlas
 from unet_playground.claims import Claim, Comparison, Finding, claims, judge
-from unet_playground.claims.verdict import OPEN
+from unet_playground.claims.verdict import KINDS, OPEN
 from unet_playground.cost import Cost, cost
 from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError
@@ -85,9 +84,7 @@ class Measured:
         """
         claim = Claim(first, second, (), (Comparison(column, 1, relative=column in COSTS),))
         known = {task: self.atlas(task) for task in among or tasks}
-        if weights:
-            known = {task: replace(atlas, rows=atlas.of(weights)) for task, atlas in known.items()}
-        found = judge(claim, known).findings
+        found = judge(claim, known, (weights,) if weights else KINDS).findings
         if not found:
             raise NotMeasured(
                 f"The atlas does not hold {column} of both designs here yet, so this question cannot be marked; go on "

@@ -188,6 +188,12 @@ def tell(kind: Kind, text: Text, **changes: Any) -> Callable[[Callable[[Any], Se
     return lambda measure: Step(kind, text, measure, changes=changes)
 
 
+def designs_of_lessons() -> list[Design]:
+    """Every design that a step of a lesson shows, without repetition."""
+    stands = [stand_of(entry.id, step) for entry in lessons.entries() for step in range(len(entry.make.steps))]
+    return list(dict.fromkeys(design for stand in stands for design in (stand.a, stand.second)))
+
+
 def stand_of(id: str, number: int) -> Stand:
     """What the page shows during a step of a lesson, counted from 0."""
     lesson = lessons[id].make

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -109,14 +110,22 @@ def metrics_of(task: str) -> tuple[str, ...]:
 
 
 def put(task: str, measured: Measured) -> None:
-    """Put a row into the task's table; rows of banks that are there no more leave it. One process at a time does so."""
+    """Put a row into the task's table; rows of banks that no longer serve their designs leave it.
+
+    One process at a time does so.
+    """
     path = atlas_path(task)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         table = read_atlas(task).with_row(measured.row, measured.names, measured.groups)
-        banks = {store.card.sha256[:DIGITS] for store in stores(task) if store.card.shared}
-        rows = tuple(row for row in table.rows if row.weights != "shared" or row.sha256 in banks)
+        rows = tuple(row for row in table.rows if row.weights != "shared" or _current(task, row))
         write_atlas(task, replace(table, rows=rows))
+
+
+def _current(task: str, row: Row) -> bool:
+    """Whether the bank that a row was measured with is the one that serves its design now."""
+    banks = (store.card for store in stores(task) if store.card.shared and store.card.serves(row.design))
+    return any(card.sha256[:DIGITS] == row.sha256 for card in islice(banks, 1))
 
 
 def time_again(task: str, design: Design) -> None:
@@ -134,7 +143,7 @@ def measure(model: UNet, seed: int = 0, data: str | None = None) -> Measured:
     """Score a loaded model on its task's test split, count its cost and take its time.
 
     Args:
-        model: As `load_model` gives it, with trained weights.
+        model: As `load_model` gives it, with trained weights, of a design with dims=2.
         seed: Of the training that the weights come from.
         data: Folder with the data sets; `UNET_PLAYGROUND_DATA` by default.
     """
@@ -173,8 +182,7 @@ def times_classic_measured(model: UNet) -> float:
         return 1.0
     device = next(model.parameters()).device
     classic = _untrained(classic_of(model.design), model.in_channels, model.classes, device)
-    image = torch.rand(1, model.in_channels, *[SIDE] * model.design.dims, device=device)
-    image = image.contiguous(memory_format=torch.channels_last) if image.dim() == 4 else image
+    image = torch.rand(1, model.in_channels, SIDE, SIDE, device=device).contiguous(memory_format=torch.channels_last)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -12,7 +12,7 @@ from unet_playground.inference import best_device
 from unet_playground.model import Origin, UNet
 from unet_playground.training.datasets import datasets
 from unet_playground.training.evaluate import HEADLINE, POOLED
-from unet_playground.training.measure import Measured, measure, put
+from unet_playground.training.measure import GRADIENT, Measured, measure, put
 from unet_playground.training.recipe import Recipe
 from unet_playground.training.selection import KEPT, TWICE, solo_designs, solo_name
 from unet_playground.training.session import Session
@@ -78,7 +78,10 @@ class SoloJob:
         if card is None or bool(card.files) != self.keeps:
             return False
         scored = str(card.metrics.get("weights_sha256", ""))[:DIGITS]
-        return any((row.seed, row.sha256) == (self.seed, scored) for row in rows)
+        # Where the weights stay, what was not asked of them when they were trained can be asked now.
+        return any(
+            (row.seed, row.sha256) == (self.seed, scored) and (GRADIENT in row.images or not self.keeps) for row in rows
+        )
 
     def run(self) -> Trained:
         card = self._card()

@@ -184,10 +184,14 @@ def _tested(origin: Origin, language: str) -> str:
     for store in stores(origin.task):
         if store.card.sha256 == origin.sha256 and "test" in store.card.metrics:
             scores = store.card.metrics["test"]
-            unit = datasets[origin.task].make.unit if origin.task in datasets else "image"
-            n = texts.HELD_OUT[unit].within(language).format(n=scores["n"])
+            n = held_out(origin.task, scores["n"]).within(language)
             return texts.TESTED[origin.weights].within(language).format(dice=scores["dice"], n=n)
     return ""
+
+
+def held_out(task: str, count: int) -> Text:
+    """So many of what a task is scored on."""
+    return texts.HELD_OUT[datasets[task].make.unit if task in datasets else "image"].format(n=count)
 
 
 def glossary(language: str) -> str:

@@ -16,7 +16,7 @@ from unet_playground.registry import Chinese, catalogues
 from unet_playground.tasks import tasks
 from unet_playground.training.evaluate import HEADLINE, POOLED
 from unet_playground.training.metrics import Scale, metrics
-from unet_playground.ui import texts
+from unet_playground.ui import panels, texts
 from unet_playground.ui.bench import Bench
 from unet_playground.ui.component import component
 from unet_playground.ui.glyphs import glyph
@@ -84,8 +84,8 @@ WORDS = {
 """What the script says; it fills in what stands in braces."""
 
 COUNTED = Text(
-    "{task}: {shared} designs with the bank's weights, {solo} trained alone; scores on {images} test images.",
-    "{task}：权重库中 {shared} 个设计，单独训练 {solo} 次；得分来自 {images} 幅测试图像。",
+    "{task}: {shared} designs with the bank's weights, {solo} trainings alone; scores on {tested}.",
+    "{task}：权重库中 {shared} 个设计，单独训练 {solo} 次；得分来自 {tested}。",
 )
 EMPTY = Text("No design of this task has been measured yet.", "此任务尚未测量任何设计。")
 FEW = Text(
@@ -243,7 +243,8 @@ def _lines(task: str, atlas: Atlas, missing: Sequence[str], language: str) -> It
     if not atlas.rows:
         yield EMPTY.within(language)
         return
-    counts = {"shared": len(atlas.of("shared")), "solo": len(atlas.of("solo")), "images": len(atlas.names)}
+    tested = panels.held_out(task, len(atlas.names)).within(language)
+    counts = {"shared": len(atlas.of("shared")), "solo": len(atlas.of("solo")), "tested": tested}
     yield COUNTED.within(language).format(task=tasks[task].title.within(language), **counts)
     yield from (UNMEASURED.within(language).format(letter=letter) for letter in missing)
 
