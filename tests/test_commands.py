@@ -46,7 +46,7 @@ def test_volumes_are_trained_on_and_scored_whole_or_slice_by_slice(capsys: Captu
     out = checkpoints / "hippocampus" / "solo-3d"
     brief = ["--steps", 1, "--side", 16, "--data", root, "--out", out]
     assert main(["train", *hippocampus, "--dims", "3", *map(str, brief)]) == 0
-    assert re.search(r"test Dice 0\.\d+ over \d images", capsys.readouterr().out)
+    assert re.search(r"test Dice 0\.\d+ over \d volumes", capsys.readouterr().out)
     recipe = json.loads((out / "card.json").read_text())["recipe"]
     assert (recipe["size"], recipe["mirrors"], recipe["side"]) == (2, True, 16)
     folders = ["--images", root / "hippocampus" / "images", "--labels", root / "hippocampus" / "labels"]
