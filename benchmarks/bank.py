@@ -20,7 +20,7 @@ from unet_playground.space import draw
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import Example, data_root, datasets, examples, split
 from unet_playground.training.evaluate import evaluate
-from unet_playground.training.measure import bank_card
+from unet_playground.training.measure import is_current
 
 BOUNDS = {
     "nuclei": ("dice", 0.91, 0.90),
@@ -81,9 +81,8 @@ def _row(task: str, design: Design, weights: str, test: list[Example]) -> dict:
 
 def _known(task: str, design: Design) -> dict | None:
     """What the atlas holds of a design, if it was measured with the weights that serve it now."""
-    weights = bank_card(task, design).sha256
     for row in read_atlas(task).find(design, "shared"):
-        if weights.startswith(row.sha256):
+        if is_current(task, row):
             return {"design": design.to_link(), "weights": "shared", "known": True, **row.metrics}
     return None
 
