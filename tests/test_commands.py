@@ -235,8 +235,10 @@ def test_evaluate_scores_a_known_case(capsys: Capture, tmp_path: Path, all_nucle
         )
         suffix = "_label_7" if name == "suffixed" else ""
         Image.fromarray(labels).save(tmp_path / "labels" / f"{name}{suffix}.png")
+    (tmp_path / "labels" / "nobody.png").write_bytes(b"a label without an image is not even opened")
     words = ["--images", tmp_path / "images", "--labels", tmp_path / "labels", *SMALL]
     answer = _answer(capsys, "evaluate", "--task", "nuclei", *words)
+    assert answer["left_out"] == 1
     dices = {"plain": 2 * 60 / 180, "suffixed": 1.0, "empty": 0.0}
     assert {one["name"]: one["dice"] for one in answer["per_image"]} == pytest.approx(dices)
     assert answer["n"] == 3
@@ -324,6 +326,10 @@ REFUSED = [
     ),
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--epochs", "nan", "--data", "{tmp}/data"], "epochs"),
     (["train", "--task", "brains", "--out", "{tmp}/run", "--data", "{tmp}"], "Unknown"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--epochs", "1", "--steps", "9"], "give one of them"),
+    (["train", "--task", "nuclei", "--out", "", "--data", "{tmp}/data"], "--out is empty"),
+    (["train", "--task", "nuclei", "--out", "{tmp}/run", "--schedule", "fair"], "--schedule belongs to --bank"),
+    (["solo", "--task", "nuclei", "--workers", "0", "--data", "{tmp}/data"], "--workers is at least 1"),
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--every", "0"], "--every 0 is too small"),
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--seed", "-1"], "--seed -1 is too small"),
     (["train", "--task", "nuclei", "--out", "{tmp}/run", "--rate", "nan"], "--rate is a number above 0"),

@@ -294,6 +294,23 @@ def test_weights_of_a_part_that_is_not_registered_stand_in_nobodys_way(folder: P
         read_card(other / "card.json")
 
 
+def test_weights_of_another_task_serve_nobody(checkpoints: Path, install: Callable[..., Card], folder: Path):
+    shutil.copytree(folder, checkpoints / "liver" / "mine")
+    assert [*stores("liver")] == []
+    assert [store.folder.name for store in stores("nuclei")] == ["solo"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"shared": "x"}, {"design": DESIGN.to_json() | {"width": 9999}}, {"format": 3}, {"more": 1}], ids=str
+)
+def test_a_card_that_cannot_be_used_is_named_by_its_folder(change: dict[str, Any], folder: Path):
+    shutil.copytree(folder, folder.with_name("mine"))
+    path = folder.with_name("mine") / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UnusableWeights, match="The weights mine for nuclei are damaged"):
+        load_model("nuclei", DESIGN)
+
+
 def test_replacing_a_file_is_all_or_nothing(tmp_path: Path):
     path = tmp_path / "card.json"
     replace_file(path, b"old")

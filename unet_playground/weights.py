@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from unet_playground.design import SLOT_IDS, Design
-from unet_playground.errors import UnknownChoice, UnusableWeights
+from unet_playground.errors import PlaygroundError, UnknownChoice, UnusableWeights
 from unet_playground.lane import lock
 from unet_playground.model import LAYOUTS, Origin, UNet
 from unet_playground.tasks import tasks
@@ -109,16 +109,16 @@ class WeightStore:
                 state = _state(path)
                 known = state[0] == file["bytes"] and _hash_of(path, state) == file["sha256"]
                 if not (known and _finite(path, state)):
-                    raise _damaged(self.card.task)
+                    raise _damaged(self.folder)
                 tensors = _opened(path, state)
                 drawn |= {name: _single(tensors.get_tensor(name)) for name in tensors.keys() if name in wanted}  # noqa: SIM118
             except (SafetensorError, OSError):
-                raise _damaged(self.card.task) from None
+                raise _damaged(self.folder) from None
         if self.card.format == 1:
             drawn |= _reordered(drawn, wanted)
         for name, shape in wanted.items():
             if name not in drawn or drawn[name].shape != shape:
-                raise _damaged(self.card.task)
+                raise _damaged(self.folder)
         return drawn
 
 
@@ -147,7 +147,9 @@ def stores(task: str) -> Iterator[WeightStore]:
     for path in sorted((checkpoint_root() / task).glob("*/card.json")):
         # Weights of a part that is not registered here serve no design, nor do those that are just being removed.
         with suppress(UnknownChoice, FileNotFoundError):
-            found.append(WeightStore(path.parent, _card_at(path, _state(path))))
+            card = _card_at(path, _state(path))
+            if card.task == task:  # networks of another task, in the wrong folder, would find what they were taught
+                found.append(WeightStore(path.parent, card))
     return iter(sorted(found, key=lambda store: (store.card.shared, -len(store.card.only))))
 
 
@@ -228,11 +230,17 @@ def read_card(path: Path) -> Card:
         card = Card(**{**values, "files": tuple(values["files"]), "only": tuple(values.get("only", ()))})
         plain = all(Path(file["name"]).name == file["name"] and file["bytes"] and file["sha256"] for file in card.files)
         plain = plain and {*card.only, *card.parts} <= {*SLOT_IDS} and isinstance(card.design, dict)
+        plain = plain and isinstance(card.shared, bool) and card.format in (1, FORMAT)
     except (OSError, ValueError, TypeError, KeyError):
-        raise _damaged(path.parent.parent.name) from None
-    if card.format not in (1, FORMAT) or not plain:
-        raise _damaged(path.parent.parent.name)
-    Design.from_json(card.design)
+        raise _damaged(path.parent) from None
+    if not plain:
+        raise _damaged(path.parent)
+    try:
+        Design.from_json(card.design)
+    except UnknownChoice:
+        raise
+    except PlaygroundError:  # it would tell who asked for a design of a choice that nobody made
+        raise _damaged(path.parent) from None
     return card
 
 
@@ -309,8 +317,9 @@ def _opened(path: Path, state: tuple[int, int, int]) -> safe_open:
     return safe_open(path, "pt")
 
 
-def _damaged(task: str) -> UnusableWeights:
+def _damaged(folder: Path) -> UnusableWeights:
     return UnusableWeights(
-        f"The weights for {task} are damaged or do not match their card; install them again or train anew.",
-        f"{task} 的权重已损坏或与其说明卡不符；请重新安装或重新训练。",
+        f"The weights {folder.name} for {folder.parent.name} are damaged or do not match their card; install them "
+        "again or train anew.",
+        f"{folder.parent.name} 的权重 {folder.name} 已损坏或与其说明卡不符；请重新安装或重新训练。",
     )

@@ -1,11 +1,14 @@
 """Numbers with which no training can begin are refused before it does."""
 
+import math
 from pathlib import Path
 
 import pytest
 
-from tests.training.scenes import write_scenes
+from tests.training.scenes import cube, write_cubes, write_scenes
 from unet_playground.__main__ import main
+from unet_playground.training.datasets import split
+from unet_playground.weights import read_card
 
 
 @pytest.mark.parametrize(
@@ -29,3 +32,12 @@ def test_numbers_out_of_bounds_are_refused_in_one_sentence(
     assert reason in printed
     assert printed.count("\n") == 1
     assert not out.exists()
+
+
+def test_an_epoch_of_volumes_is_as_long_as_their_slices_are_many(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """Each is cut across all three axes, into as many slices as it has voxels along them."""
+    root, out = write_cubes(tmp_path / "data"), tmp_path / "run"
+    small = ["--epochs", "0.25", "--size", "16", "--side", "16", "--depth", "1", "--width", "1"]
+    assert main(["train", "--task", "hippocampus", "--data", str(root), "--out", str(out), *small]) == 0
+    slices = len(split("hippocampus", root)["train"]) * sum(cube(0)[0].shape)
+    assert read_card(out / "card.json").recipe["steps"] == math.ceil(0.25 * slices / 16)

@@ -89,10 +89,16 @@ def test_a_wrong_hash_leaves_nothing(fetch: Fetch, site: Site, folder: Path):
     assert "0" * 64 in sentence
     assert HASH in sentence
     assert _files(folder) == []
+
+
+def test_a_wrong_hash_takes_no_file_that_was_there_whole(fetch: Fetch, site: Site, folder: Path):
     fetch()
-    assert HASH in _refusal(fetch, sha256="0" * 64)  # also of a file that was there already
-    assert _files(folder) == []
-    assert len(site.asked) == 2
+    sentence = _refusal(fetch, sha256="0" * 64)
+    assert HASH in sentence
+    assert "It was kept; remove it" in sentence
+    assert _files(folder) == ["set.zip"]
+    assert fetch(sha256=HASH).expected
+    assert len(site.asked) == 1
 
 
 @pytest.mark.parametrize(

@@ -320,10 +320,23 @@ def test_a_training_that_found_nothing_is_no_reference_and_can_be_given_another_
         assert failure.reason == "The training found nothing at the rate 0.002; give another --rate."
         assert not job.done()
         assert not read_atlas("nuclei").rows
-        sweep([replace(job, rate=1e-4)])
-        assert read_card(job.folder / "card.json").recipe["rate"] == 1e-4, "it was trained anew"
+        assert not job.folder.exists(), "what found nothing serves nobody"
+        [failure] = sweep([replace(job, rate=1e-4)])
+        assert failure.reason == "The training found nothing at the rate 0.0001; give another --rate."
     assert sweep([replace(job, rate=1e-4)]) == []
     assert len(read_atlas("nuclei").of("solo")) == 1
+
+
+@pytest.mark.usefixtures("_short")
+def test_a_training_that_found_nothing_takes_no_weights_that_were_there(
+    checkpoints: Path, scenes: str, monkeypatch: pytest.MonkeyPatch
+):
+    brief, full = SoloJob("nuclei", BASE, steps=2, data=scenes), SoloJob("nuclei", BASE, data=scenes)
+    sweep([brief])
+    kept = {path.name: path.read_bytes() for path in brief.folder.iterdir()}
+    monkeypatch.setattr("unet_playground.training.solo.FOUND", 2.0)
+    assert len(sweep([full])) == 1
+    assert {path.name: path.read_bytes() for path in brief.folder.iterdir()} == kept
 
 
 @pytest.mark.usefixtures("_short")
@@ -335,7 +348,7 @@ def test_an_unfinished_training_at_another_rate_is_begun_anew(
     with monkeypatch.context() as broken:
         broken.setattr("unet_playground.training.session.Session._take_best", lambda *given: 1 / 0)
         assert len(sweep([job])) == 1
-    assert (job.folder / "resume.safetensors").exists()
+    assert (job.folder / "training" / "resume.safetensors").exists()
     assert sweep([replace(job, rate=1e-4)]) == []
     assert read_card(job.folder / "card.json").recipe["rate"] == 1e-4
 
@@ -381,7 +394,7 @@ def test_a_broken_off_reference_goes_on(checkpoints: Path, scenes: str, monkeypa
         broken.setattr("unet_playground.training.session.write", pull)
         with pytest.raises(KeyboardInterrupt):
             sweep([job])
-    assert (job.folder / "resume.safetensors").exists()
+    assert (job.folder / "training" / "resume.safetensors").exists()
     update = torch.optim.AdamW.step
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda *given: begun.append(1) or update(*given))
     assert sweep([job]) == []

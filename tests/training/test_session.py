@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,7 @@ from unet_playground.training.loop import Bank, Objective, Trainer, designs_of_b
 from unet_playground.training.recipe import Recipe
 from unet_playground.training.session import Session
 from unet_playground.training.start import teacher_of
-from unet_playground.weights import read_card
+from unet_playground.weights import read_card, write_card
 
 BASE = Design(depth=1, width=2)
 RECIPE = Recipe(steps=6, size=2, side=16, warmup=2)
@@ -293,6 +294,56 @@ def test_a_finished_training_is_not_begun_again(scenes: Path, tmp_path: Path):
         with pytest.raises(UnusableWeights, match="another training"):
             other.run()
     assert read_card(session.out / "card.json").sha256 == card.sha256
+
+
+def test_a_training_goes_on_with_the_images_that_it_began_with(scenes: Path, tmp_path: Path):
+    data = shutil.copytree(scenes, tmp_path / "data")
+    _break_off(_session(tmp_path / "begun", data), 3)
+    done = _session(tmp_path / "done", data, shared=False)
+    done.run()
+    for kind in ("images", "labels"):
+        shutil.copy(next((data / "nuclei" / kind).iterdir()), data / "nuclei" / kind / "more.png")
+    with pytest.raises(UnusableWeights, match="begun holds an unfinished training of another kind"):
+        _session(tmp_path / "begun", data).run()
+    with pytest.raises(UnusableWeights, match="done holds weights of another training"):
+        _session(done.out, data, shared=False).run()
+
+
+def test_two_trainings_into_one_folder_are_refused(scenes: Path, finished: Path, tmp_path: Path):
+    told: list[str] = []
+
+    def intrude(step: int, steps: int, loss: float) -> None:
+        with pytest.raises(PlaygroundError) as caught:
+            _session(tmp_path / "bank", scenes, recipe=replace(RECIPE, rate=1e-5)).run()
+        told.append(str(caught.value))
+
+    _session(tmp_path / "bank", scenes).run(intrude)
+    assert {*told} == {"Another process trains into bank; wait for it, or choose another --out."}
+    assert _weights(tmp_path / "bank") == _weights(finished)
+    assert sorted(path.name for path in (tmp_path / "bank").iterdir()) == ["card.json", "weights-0.safetensors"]
+
+
+def test_what_a_killed_training_was_just_writing_is_removed(scenes: Path, tmp_path: Path):
+    _break_off(_session(tmp_path / "run", scenes, shared=False), 3)
+    (tmp_path / "run" / ".resume.safetensors.abcd").write_bytes(b"half")
+    _session(tmp_path / "run", scenes, shared=False).run()
+    assert not [*(tmp_path / "run").glob(".*")]
+
+
+def test_a_test_image_that_cannot_be_read_is_told_before_the_training(scenes: Path, tmp_path: Path):
+    data = shutil.copytree(scenes, tmp_path / "data")
+    split("nuclei", data)["test"][0].label.write_bytes(b"no image")
+    steps: list[int] = []
+    with pytest.raises(PlaygroundError):
+        _session(tmp_path / "run", data, shared=False).run(lambda step, total, loss: steps.append(step))
+    assert not steps
+
+
+def test_a_card_from_before_a_recipe_had_a_number_is_of_the_same_training(scenes: Path, tmp_path: Path):
+    session = _session(tmp_path / "run", scenes, shared=False)
+    card = session.run()
+    write_card(session.out, replace(card, recipe={name: one for name, one in card.recipe.items() if name != "mirrors"}))
+    assert _session(tmp_path / "run", scenes, shared=False).run().sha256 == card.sha256
 
 
 def test_a_trained_bank_serves_another_design(finished: Path, monkeypatch: pytest.MonkeyPatch):

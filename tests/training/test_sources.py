@@ -159,9 +159,23 @@ def test_a_disk_that_refuses_is_named_and_the_archive_serves_again(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
     assert "No space left on device" in _refusal(replace(source, arrange=full), root)
-    assert _below(root) == ["downloads/set.zip"]
+    [kept] = _below(root)
+    assert kept.startswith("downloads/nuclei.") and kept.endswith("/set.zip")
     assert obtain(source, root).images == 2
     assert len(site.asked) == 1
+
+
+def test_an_archive_of_another_address_is_not_taken_for_this_one(source: Source, site: Site, root: Path):
+    """Its name may be the same, and the licence would name an address that it never came from."""
+
+    def broken(unpacked: Path, folder: Path):
+        raise MissingData("It cannot be laid out.", "无法整理。")
+
+    _refusal(replace(source, arrange=broken), root)
+    assert "could not be reached" in _refusal(source, root, address="http://127.0.0.1:1/other/set.zip")
+    assert len(_below(root)) == 1
+    assert obtain(source, root).images == 2
+    assert sorted(path.name for path in root.iterdir()) == ["nuclei"]
 
 
 def test_leftovers_of_a_killed_start_do_no_harm(source: Source, root: Path):

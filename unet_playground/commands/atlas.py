@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from math import isnan
+from math import inf, isnan
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,7 @@ def solo(given: argparse.Namespace) -> None:
     if given.count < 1 or (given.steps is not None and given.steps < 1):
         raise PlaygroundError("--count and --steps are at least 1.", "--count 与 --steps 至少为 1。")
     check_rate(given.rate)
+    _check_means(given)
     jobs = weak_jobs(task, given.weak) if given.weak else solo_jobs(task, given.count)
     jobs = [replace(job, steps=given.steps, rate=given.rate, data=given.data) for job in jobs]
     data_root(given.data)
@@ -117,6 +118,7 @@ def _measure(given: argparse.Namespace, task: str) -> None:
 
     if given.designs < 1:
         raise PlaygroundError("--designs is at least 1.", "--designs 至少为 1。")
+    _check_means(given)
     card = bank_card(task)
     data_root(given.data)
     base = Design.from_json(card.design)
@@ -148,6 +150,11 @@ def _raise(failures: Sequence[Failure], total: int) -> None:
             f"{total} 个任务中有 {len(failures)} 个失败，第一个是 {first.job}：{first.reason.rstrip('.')}；"
             "其余结果已保存，再次运行同一命令会重试失败的任务。",
         )
+
+
+def _check_means(given: argparse.Namespace) -> None:
+    if given.workers < 1 or not 0 <= given.gpus < inf:
+        raise PlaygroundError("--workers is at least 1 and --gpus at least 0.", "--workers 至少为 1，--gpus 不小于 0。")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from unet_playground.design import Design
 from unet_playground.errors import PlaygroundError
 from unet_playground.images.volumes import is_volume
 from unet_playground.inference import load_model
-from unet_playground.training.datasets import data_root, datasets, pair, split
+from unet_playground.training.datasets import data_root, datasets, examples, pair, split
 from unet_playground.training.evaluate import compare, segmented
 from unet_playground.training.losses import losses
 from unet_playground.training.recipe import Recipe
@@ -24,7 +24,8 @@ BOUNDS = {"steps": (1, 10**7), "size": (1, 4096), "side": (16, 4096), "every": (
 def evaluate(given: argparse.Namespace) -> None:
     """Score a model on images with labels; intervals take every file for independent of the others."""
     model = load_model(given.task, chosen_design(given), given.weights)
-    samples = pair(Path(given.images), Path(given.labels))
+    folders = (Path(given.images), Path(given.labels))
+    samples = pair(*folders)
     if len({is_volume(sample.image) for sample in samples}) > 1:
         raise PlaygroundError(
             "The folder holds images and volumes, which are not scored alike; give each kind a folder of its own.",
@@ -35,7 +36,11 @@ def evaluate(given: argparse.Namespace) -> None:
     words = ", ".join(f"{name} {value}" for name, value in summary.items() if name != "intervals")
     facts = model_facts(given, model)
     words += f" ({facts['weights']} weights)"
-    tell(given, {**facts, **summary, "per_image": result.per_image()}, words)
+    used = {path.resolve() for sample in samples for path in (sample.image, sample.label)}
+    there = {path.resolve() for folder in folders for path in folder.iterdir() if path.is_file()}
+    if left := len(there - used):
+        words += f"; files without a partner, left out: {left}"
+    tell(given, {**facts, **summary, "left_out": left, "per_image": result.per_image()}, words)
 
 
 def train(given: argparse.Namespace) -> None:
@@ -43,6 +48,7 @@ def train(given: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     design = chosen_design(given)
+    _check_flags(given)
     recipe = _recipe(given, design)
     session = Session(given.task, design, given.bank, recipe, Path(given.out), given.data, given.every)
     session.teachers = tuple(Path(folder) for folder in given.teacher)
@@ -68,6 +74,24 @@ def train(given: argparse.Namespace) -> None:
     tell(given, {"task": card.task, "design": session.base.to_link(), "shared": card.shared, "metrics": scores}, words)
 
 
+def _check_flags(given: argparse.Namespace) -> None:
+    """Refuse flags that would say nothing."""
+    if not given.out:
+        raise PlaygroundError(
+            "--out is empty; name the folder for the weights.", "--out 为空；请指定存放权重的文件夹。"
+        )
+    if given.epochs is not None and given.steps is not None:
+        raise PlaygroundError(
+            "--epochs and --steps both say how long to train; give one of them.",
+            "--epochs 与 --steps 都用于指定训练时长；请只给出其中一个。",
+        )
+    if given.schedule is not None and not given.bank:
+        raise PlaygroundError(
+            "--schedule belongs to --bank; leave it out to train one design.",
+            "--schedule 只用于 --bank；训练单个设计时请省略。",
+        )
+
+
 def _recipe(given: argparse.Namespace, design: Design) -> Recipe:
     """The recipe of the task's data set, changed by the flags."""
     dataset = datasets[given.task].make
@@ -81,8 +105,9 @@ def _recipe(given: argparse.Namespace, design: Design) -> Recipe:
             raise PlaygroundError(
                 "--epochs is a number above 0 and below 1000000.", "--epochs 应大于 0 且小于 1000000。"
             )
-        images = len(split(given.task, data_root(given.data))["train"])
-        recipe = replace(recipe, steps=math.ceil(given.epochs * images / recipe.size))
+        samples = split(given.task, data_root(given.data))["train"]
+        seen = len(examples(given.task, samples, training=True, dims=design.dims))  # volumes are seen slice by slice
+        recipe = replace(recipe, steps=math.ceil(given.epochs * seen / recipe.size))
         _check_bounds(recipe, given.every)
     check_rate(recipe.rate)
     return recipe

@@ -104,17 +104,24 @@ def download(
     with file.open("rb") as stream:
         received = hashlib.file_digest(stream, "sha256").hexdigest()
     if expected and received != expected:
-        file.unlink()
-        part.discard()
-        raise MissingData(
-            f"{target.name} is not the expected file: its sha256 should be {expected} and is {received}. It was "
-            "removed; start again, or give the new hash with --sha256 if you know that the file was replaced.",
-            f"{target.name} 不是预期的文件：sha256 应为 {expected}，实为 {received}。文件已删除；请重试，"
-            "若确知文件已更新，请用 --sha256 给出新的哈希值。",
-        )
+        if file != target:
+            part.discard()
+        raise _unexpected(target, received, expected)
     os.replace(file, target)
     part.discard()
     return Download(target, received, expected is not None)
+
+
+def _unexpected(target: Path, received: str, expected: str) -> MissingData:
+    """The refusal of a file that is another one; what was there whole before stays: perhaps the hash is mistyped."""
+    kept = target.is_file()
+    en, zh = ("It was kept; remove it and", "文件已保留；请删除后") if kept else ("It was removed;", "文件已删除；请")
+    return MissingData(
+        f"{target.name} is not the expected file: its sha256 should be {expected} and is {received}. {en} start again, "
+        "or give the new hash with --sha256 if you know that the file was replaced.",
+        f"{target.name} 不是预期的文件：sha256 应为 {expected}，实为 {received}。{zh}重试，"
+        "若确知文件已更新，请用 --sha256 给出新的哈希值。",
+    )
 
 
 def _receive(part: Part, limit: int, progress: Progress, patience: Patience) -> None:

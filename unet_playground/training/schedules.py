@@ -29,11 +29,15 @@ MIXED = 0.25
 @schedules.register(
     "fair",
     title="Fair",
-    zh=Chinese("公平", "每个槽位的选项洗牌后依次训练：每一轮中每个选项出现次数相同。"),
+    zh=Chinese("公平", "每个槽位的选项洗牌后依次发出，使各选项的训练次数大致相同。"),
     paper=Paper("Chu et al.", 2021, "FairNAS", "arXiv:1907.01845"),
 )
 def fair(base: Design, seed: int, step: int, only: Collection[str] = ()) -> list[Design]:
-    """One design a step; each slot deals its options from a shuffled deck, so all are trained equally often."""
+    """One design a step; each slot deals its options from a shuffled deck, so that all get about as many steps.
+
+    Those of the way down, the blocks and the skips get as many. Ways up vary with the steps at full resolution, which
+    need none, and sites with the skips that they do not go with: of these another site takes the step.
+    """
     rng = random.Random(f"{seed}/{step}")
     dealt = {slot: _dealt(slot, seed, step, base.depth, base.dims, rng) for slot in SLOT_IDS if slot not in only}
     halfway = base.replace(down=dealt.pop("down", base.down))

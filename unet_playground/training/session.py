@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from unet_playground.inference import best_device
 from unet_playground.registry import catalogues
 from unet_playground.space import change
 from unet_playground.tasks import tasks
+from unet_playground.training.alone import alone
 from unet_playground.training.datasets import Example, Sample, data_root, datasets, examples, split, split_hash
 from unet_playground.training.evaluate import evaluate
 from unet_playground.training.loop import DEEP, Bank, Trainer
@@ -78,6 +79,7 @@ class Session:
     anew: bool = False
     seconds: float = field(default=0.0, init=False)
     validation: list[dict[str, float]] = field(default_factory=list, init=False)
+    _splits: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
 
     def run(self, progress: Progress = lambda step, steps, loss: None) -> Card:
         """Train to the end, from the last checkpoint if there is one, and give the card; once done, only the card.
@@ -93,25 +95,32 @@ class Session:
         task.check_dims(self.base)
         wanted = Card(self.task, self.base.to_json(), self.shared, self.only, files=({},))
         check_start(wanted, self.teachers, self.start)
+        parts = split(self.task, data_root(self.data))
+        self._splits = {name: {"n": len(part), "sha256": split_hash(part)} for name, part in parts.items()}
         if (finished := self._finished()) is not None:
             return finished
-        dims = self.base.dims
-        parts = split(self.task, data_root(self.data))
+        first = not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+        with self._held() if first else nullcontext():
+            return self._trained(parts, progress, device)
+
+    def _trained(self, parts: dict[str, list[Sample]], progress: Progress, device: torch.device) -> Card:
+        task, dims = tasks[self.task].make, self.base.dims
         bank = Bank(self.base, task.channels, len(task.labels), self.shared, self.recipe.seed, device, self.only)
         if self.start is not None:
             bank.branch_from(WeightStore(self.start, read_card(self.start / "card.json")))
         taught = [teacher_of(folder).to(device) for folder in self.teachers]
         trainer = Trainer(bank, self.recipe, examples(self.task, parts["train"], training=True, dims=dims), taught)
-        self._open_folder()
+        # What cannot be read is told now, and not after hours of training.
+        test = [] if trainer.rank else examples(self.task, parts["test"], dims=dims)
         self._resume(trainer)
         self._train(trainer, progress, _some(examples(self.task, parts["validation"], dims=dims)))
-        card = self._card(trainer, parts)
+        card = self._card(trainer)
         if trainer.rank:
             return card
         self._take_best(bank)
         kept = {name: tensor for name, tensor in bank.average.items() if not name.startswith(DEEP)}
         card = write(self.out, kept, card)
-        card = self._scored(card, parts["test"], device)
+        card = self._scored(card, test, device)
         self._state.unlink(missing_ok=True)
         self._best.unlink(missing_ok=True)
         return card
@@ -125,21 +134,33 @@ class Session:
             return None
         machine = {name: value for name, value in card.recipe.items() if name in MACHINE}
         mine = Card(self.task, self.base.to_json(), self.shared, self.only, recipe=self._recipe() | machine)
-        if replace(mine, **{name: getattr(card, name) for name in RESULTS}) != card:
+        told = replace(card, recipe=asdict(Recipe()) | card.recipe)  # older cards lack what every training did then
+        alike = replace(mine, **{name: getattr(card, name) for name in RESULTS}) == told
+        if not alike or card.data["splits"] != self._splits:
             raise UnusableWeights(
                 f"{self.out.name} holds weights of another training; choose another --out.",
                 f"{self.out.name} 中已有另一次训练的权重；请换一个 --out。",
             )
         return card
 
-    def _open_folder(self) -> None:
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PlaygroundError(
-                f"{self.out.name} is no folder that can be written ({error.strerror}); choose another --out.",
-                f"{self.out.name} 不是可写的文件夹（{error.strerror}）；请换一个 --out。",
-            ) from None
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """The folder, which is made, while no other process trains into it; leftovers of killed ones are removed."""
+        busy = PlaygroundError(
+            f"Another process trains into {self.out.name}; wait for it, or choose another --out.",
+            f"另一个进程正在训练并写入 {self.out.name}；请等待其完成，或换一个 --out。",
+        )
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(alone(self.out, "training", busy))
+                for left in self.out.glob(".*.safetensors.*"):
+                    left.unlink()
+            except OSError as error:
+                raise PlaygroundError(
+                    f"{self.out.name} is no folder that can be written ({error.strerror}); choose another --out.",
+                    f"{self.out.name} 不是可写的文件夹（{error.strerror}）；请换一个 --out。",
+                ) from None
+            yield
 
     def _train(self, trainer: Trainer, progress: Progress, validation: list[Example]) -> None:
         started, begun, mean = time.monotonic() - self.seconds, trainer.step, 0.0
@@ -152,15 +173,19 @@ class Session:
             if trainer.rank:
                 continue  # the first process tells, scores and saves for all
             if not math.isfinite(loss):
-                raise PlaygroundError(
-                    f"The loss is no number any more at step {done}; take a smaller --rate than {self.recipe.rate}.",
-                    f"第 {done} 步时损失已不是数；请取比 {self.recipe.rate} 更小的 --rate。",
-                )
+                raise self._diverged(done)
             progress(done, self.recipe.steps, mean)
             if done in due:
                 self._check(trainer, done, validation)
             if done % self.every == 0 or done in due:
                 self._save(trainer, done)
+
+    def _diverged(self, step: int) -> PlaygroundError:
+        en, zh = ("", "") if self.anew else (", and another --out", "，并换一个 --out")
+        return PlaygroundError(
+            f"The loss is no number any more at step {step}; take a smaller --rate than {self.recipe.rate}{en}.",
+            f"第 {step} 步时损失已不是数；请取比 {self.recipe.rate} 更小的 --rate{zh}。",
+        )
 
     def _checks(self) -> set[int]:
         half, checks = self.recipe.steps // 2, self.checks
@@ -187,16 +212,16 @@ class Session:
             for name, array in load_arrays(self._best.read_bytes()).items():
                 bank.average[name].copy_(torch.from_numpy(np.array(array)))
 
-    def _scored(self, card: Card, test: list[Sample], device: torch.device) -> Card:
+    def _scored(self, card: Card, test: list[Example], device: torch.device) -> Card:
         """The card with the scores of the weights as they were written, in half precision."""
         dataset = datasets[self.task].make
         network = WeightStore(self.out, card).network().to(device).channels_last().eval()
-        result = evaluate(network, examples(self.task, test, dims=self.base.dims), dataset.metrics, dataset.unit)
+        result = evaluate(network, test, dataset.metrics, dataset.unit)
         card = replace(card, metrics={**card.metrics, "test": result.summary()})
         write_card(self.out, card)
         return card
 
-    def _card(self, trainer: Trainer, parts: dict[str, list[Sample]]) -> Card:
+    def _card(self, trainer: Trainer) -> Card:
         entry = datasets[self.task]
         return Card(
             task=self.task,
@@ -217,7 +242,7 @@ class Session:
                 "licence": entry.make.source.licence,
                 "address": entry.make.source.address,
                 "attribution": entry.make.source.attribution,
-                "splits": {name: {"n": len(part), "sha256": split_hash(part)} for name, part in parts.items()},
+                "splits": self._splits,
                 **({"volumes": scan.note.en} if (scan := tasks[self.task].make.scan) else {}),
             },
             metrics={"of": "the design named in this card", "validation": self.validation, "kept": self._kept},
@@ -297,9 +322,9 @@ class Session:
             "task": self.task,
             "design": self.base.to_link(),
             "shared": self.shared,
-            **asdict(self.recipe),
-            "teachers": [str(folder) for folder in self.teachers],
-            **({"only": list(self.only), "start": str(self.start)} if self.start or self.only else {}),
+            "only": list(self.only),
+            "splits": self._splits,
+            **self._recipe(),
         }
 
 

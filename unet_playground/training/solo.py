@@ -1,6 +1,8 @@
 """Training designs alone: the references that the bank is held against."""
 
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,9 +74,14 @@ class SoloJob:
     def folder(self) -> Path:
         return checkpoint_root() / self.task / self.name
 
+    @property
+    def _scratch(self) -> Path:
+        """Where it is trained: weights serve nobody before they are found to be good for something."""
+        return self.folder / "training"
+
     def done(self) -> bool:
         rows = read_atlas(self.task).find(self.design, "solo")
-        card = self._card()
+        card = self._card(self.folder)
         if card is None or bool(card.files) != self.keeps:
             return False
         scored = str(card.metrics.get("weights_sha256", ""))[:DIGITS]
@@ -84,17 +91,19 @@ class SoloJob:
         )
 
     def run(self) -> Trained:
-        card = self._card()
-        if card is None or not card.files:
-            card = self._train()
-        measured = measure(self._network(card), self.seed, self.data)
+        store = self._trained() or self._train()
+        card = store.card
+        measured = measure(self._network(store), self.seed, self.data)
         card = replace(card, metrics={**card.metrics, "test": measured.summary, "weights_sha256": card.sha256})
         if not _found(card):
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            with suppress(OSError):  # what is there of an earlier training stays
+                self.folder.rmdir()
             raise PlaygroundError(
                 f"The training found nothing at the rate {card.recipe['rate']:g}; give another --rate.",
                 f"训练在学习率 {card.recipe['rate']:g} 下什么也没有找到；请换一个 --rate。",
             )
-        files = {file["name"]: (self.folder / file["name"]).read_bytes() for file in card.files}
+        files = {file["name"]: (store.folder / file["name"]).read_bytes() for file in card.files}
         return Trained(card, files, measured)
 
     def keep(self, result: Trained) -> None:
@@ -108,10 +117,19 @@ class SoloJob:
         if not self.keeps:
             for name in result.files:
                 (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _card(self) -> Card | None:
+    def _trained(self) -> WeightStore | None:
+        """Weights that need no more training."""
+        for folder in (self._scratch, self.folder):
+            card = self._card(folder)
+            if card is not None and card.files:
+                return WeightStore(folder, card)
+        return None
+
+    def _card(self, folder: Path) -> Card | None:
         """The card of a training of at least so many steps that came to its end and found something."""
-        path = self.folder / "card.json"
+        path = folder / "card.json"
         card = read_card(path) if path.exists() else None
         if card is None or "test" not in card.metrics or card.recipe["steps"] < self._recipe().steps:
             return None
@@ -121,12 +139,13 @@ class SoloJob:
         recipe = datasets[self.task].make.recipe_of(self.design)
         return replace(recipe, seed=self.seed, steps=self.steps or recipe.steps, rate=self.rate or recipe.rate)
 
-    def _train(self) -> Card:
-        return Session(self.task, self.design, False, self._recipe(), self.folder, self.data, anew=True).run()
+    def _train(self) -> WeightStore:
+        session = Session(self.task, self.design, False, self._recipe(), self._scratch, self.data, anew=True)
+        return WeightStore(self._scratch, session.run())
 
-    def _network(self, card: Card) -> UNet:
-        network = WeightStore(self.folder, card).network().requires_grad_(False)
-        network.origin = Origin(self.task, "solo", card.sha256)
+    def _network(self, store: WeightStore) -> UNet:
+        network = store.network().requires_grad_(False)
+        network.origin = Origin(self.task, "solo", store.card.sha256)
         return network.channels_last().eval().to(best_device())
 
 

@@ -1,17 +1,17 @@
 """Where data sets come from, under which licence, and the way from there into the data folder."""
 
+import hashlib
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from filelock import FileLock, Timeout
-
 from unet_playground.errors import MissingData, Text, UnreadableImage
+from unet_playground.training.alone import alone
 from unet_playground.training.arrange import Arranged
 from unet_playground.training.unpack import BadArchive, unpack
 
@@ -107,15 +107,18 @@ def obtain(
     check_request(source, root, address, sha256)
     source = replace(source, address=address or source.address)
     downloads = root / _DOWNLOADS
-    with _local_files(), _alone(downloads, source.folder):
-        archive = download(source, downloads, progress, sha256=sha256)
+    # Other addresses give their files the same names.
+    tag = hashlib.sha256(source.address.encode()).hexdigest()[:8]
+    with _local_files(), alone(downloads, source.folder, _busy(source.folder)):
+        archive = download(source, downloads / f"{source.folder}.{tag}", progress, sha256=sha256)
         try:
             arranged = _lay_out(source, archive.path, archive.sha256, downloads, root / source.folder)
         except BadArchive:
             if not archive.expected:  # else the next start would take it for what was asked for
                 archive.path.unlink()
             raise
-        archive.path.unlink()
+        for left in downloads.glob(f"{source.folder}.*/"):  # the archive, and pieces of it from other addresses
+            shutil.rmtree(left)
     return Obtained(arranged.images, archive.sha256, archive.expected, arranged.note)
 
 
@@ -143,27 +146,12 @@ def _lay_out(source: Source, archive: Path, sha256: str, downloads: Path, folder
     return arranged
 
 
-@contextmanager
-def _alone(downloads: Path, name: str) -> Iterator[None]:
-    """Hold the folder of downloads, which is made, for one set; what is left of it empty is removed."""
-    downloads.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(downloads / f"{name}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise MissingData(
-            f"Another download of {name} into this data folder is running; wait for it, or name another data folder "
-            "with --data.",
-            f"另一个进程正在向此数据文件夹下载 {name}；请等待其完成，或用 --data 指定另一数据文件夹。",
-        ) from None
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # before it is released, else it may be another's; Windows removes it by itself
-            Path(lock.lock_file).unlink()
-        lock.release()
-        with suppress(OSError):  # what else is there stays
-            downloads.rmdir()
+def _busy(name: str) -> MissingData:
+    return MissingData(
+        f"Another download of {name} into this data folder is running; wait for it, or name another data folder "
+        "with --data.",
+        f"另一个进程正在向此数据文件夹下载 {name}；请等待其完成，或用 --data 指定另一数据文件夹。",
+    )
 
 
 @contextmanager
