@@ -131,7 +131,10 @@ def _data() -> Iterator[str]:
         yield f"- Source: <{source.address}>, sha256 {source.sha256 or 'not known here: never fetched'}."
         yield f"- Paper: {entry.paper}."
         yield f"- Scores: {', '.join(entry.make.metrics)}; one for every {entry.make.unit}.\n"
-    yield "## Scores\n\n| id | what | unit |\n|---|---|---|"
+    yield "## Scores\n"
+    yield "Means over images, or volumes; `dice_pooled` is the Dice over the pixels of all together. Each comes with its"
+    yield "95% bootstrap interval; patients, children or volumes are drawn whole.\n"
+    yield "| id | what | unit |\n|---|---|---|"
     for entry in metrics.entries():
         yield f"| `{entry.id}` | {entry.summary.en} | {entry.make.scale.unit} |"
     yield "\n## Phantoms\n\nDrawn by code with exact masks; they need no data.\n"

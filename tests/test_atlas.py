@@ -116,6 +116,14 @@ def test_a_damaged_table_is_refused(checkpoints: Path, cut: int):
         read_atlas("nuclei")
 
 
+def test_a_table_with_an_endless_field_is_refused(checkpoints: Path):
+    write_atlas("nuclei", Atlas().with_row(row(Design()), ["a"], ["a"]))
+    path = checkpoints / "nuclei" / "atlas.csv"
+    path.write_text(path.read_text() + '"' + "x" * 200_000)
+    with pytest.raises(PlaygroundError, match="atlas of nuclei is damaged"):
+        read_atlas("nuclei")
+
+
 def test_there_may_be_no_table(checkpoints: Path):
     assert read_atlas("nuclei") == Atlas()
 

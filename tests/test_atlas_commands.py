@@ -198,6 +198,8 @@ def test_claims_are_listed_with_verdicts(checkpoints: Path, capsys: Capture):
     assert blurs["verdict"] == "supported"
     assert [one["difference"] for one in blurs["findings"]] == pytest.approx([-0.1, -0.1])
     assert listed["se-global"]["verdict"] == "not measured yet"
+    assert main(["claims", "--task", ""]) == 2
+    assert "Unknown" in capsys.readouterr().err
     assert _run("claims", task="liver") == 0
     assert "SUPPORTED (2 for, 0 against, 0 undecided): Bilinear" in capsys.readouterr().out
     assert all(set(SLOT_IDS) <= {part.split("=")[0] for part in one["first"].split("&")} for one in listed.values())

@@ -291,6 +291,34 @@ def test_what_the_bank_misses_of_references_widens_the_interval_of_shared_weight
     assert asked.high - asked.low > narrow.high - narrow.low
 
 
+def test_how_far_a_bank_is_off_is_asked_of_what_the_same_bank_serves():
+    """A branch was trained on for designs that the bank suits badly, and is off by other amounts."""
+    claim, known = Claim(A, B, ("down",), (better("dice"),)), _pair(0.02).rows
+    near = [one for one in solo_designs() if one not in (A, B) and one.down == B.down][:5]
+    far = Design(down="none", block="dilated")
+    assert far in solo_designs()
+    both = [
+        one
+        for at, design in enumerate(near)
+        for one in (row(design, images={"dice": _images(0.7)}), row(design, 0.7 + at / 1000, "solo"))
+    ]
+    branch = [replace(row(far, images={"dice": _images(0.7)}), sha256="branch"), row(far, 0.9, "solo")]
+    [alike] = judge(claim, {"nuclei": _atlas(*known, *both)}).findings
+    [found] = judge(claim, {"nuclei": _atlas(*known, *both, *branch)}).findings
+    assert found == alike
+    # Of fewer than five of the same bank the spread would be a guess, and all are asked.
+    [wide] = judge(claim, {"nuclei": _atlas(*known, *both[2:], *branch)}).findings
+    assert wide.high - wide.low > 5 * (alike.high - alike.low)
+
+
+def test_costs_are_the_same_whichever_tasks_are_asked():
+    quick, slow = (_atlas(replace(row(A), macs=macs), row(B)) for macs in (50, 150))
+    claim, both = Claim(A, B, ("down",), (less("macs"), better("dice"))), {"nuclei": quick, "liver": slow}
+    asked = judge(claim, both, tasks=["liver"]).findings
+    assert [one.task for one in asked] == ["", "liver"]
+    assert asked[0] == judge(claim, both).findings[0]
+
+
 def test_shared_weights_say_nothing_of_a_number_that_references_lack():
     alone = [row(design, 0.8, "solo") for design in (Design(attention="se"), Design(skip="dense"))]
     banked = [row(one.design, images={"dice": _images(0.7)}) for one in alone]

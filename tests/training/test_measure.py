@@ -124,6 +124,28 @@ def test_rows_that_a_branch_serves_now_leave_the_table(bank: Card, tensors: dict
     assert {row.design for row in read_atlas("nuclei").rows} == {other, third}
 
 
+def test_a_row_of_another_bank_is_refused_and_takes_none_that_was_there(bank: Card, scenes: str):
+    """As from a machine of a cluster that has older weights."""
+    job = MeasureJob("nuclei", BASE, bank.sha256[:12], False, scenes)
+    sweep([job])
+    found = job.run()
+    with pytest.raises(UnusableWeights, match="It was measured with other weights than those that serve it here"):
+        job.keep(replace(found, row=replace(found.row, sha256="0" * 12)))
+    assert [row.sha256 for row in read_atlas("nuclei").rows] == [bank.sha256[:12]]
+
+
+def test_a_damaged_card_takes_no_row(bank: Card, scenes: str):
+    job = MeasureJob("nuclei", BASE, bank.sha256[:12], False, scenes)
+    sweep([job])
+    found = job.run()
+    damaged = atlas_path("nuclei").parent / "solo-mine" / "card.json"
+    damaged.parent.mkdir()
+    damaged.write_text("{")
+    with pytest.raises(UnusableWeights, match="solo-mine"):
+        put("nuclei", replace(found, row=replace(found.row, weights="solo")))
+    assert [row.weights for row in read_atlas("nuclei").rows] == ["shared"]
+
+
 def test_two_processes_that_write_at_once_lose_no_row(bank: Card, scenes: str, monkeypatch: pytest.MonkeyPatch):
     designs = [BASE.replace(up=up) for up in ("transposed", "bilinear", "nearest", "pixel-shuffle")]
     found = [MeasureJob("nuclei", one, bank.sha256[:12], False, scenes).run() for one in designs]
@@ -242,9 +264,9 @@ def test_a_weak_design_that_was_trained_alone_is_no_reference():
 
 def test_a_small_budget_trains_the_first_references():
     jobs = solo_jobs("nuclei", 12)
-    assert [job.design for job in jobs if job.seed == 0] == solo_designs()[:12]
-    assert [job.design for job in jobs if job.seed == 1] == solo_designs()[:TWICE]
-    assert [job.design for job in jobs if job.keeps] == solo_designs()[:KEPT]
+    assert [job.design for job in jobs if job.seed == 0] == [*solo_designs()[:12]]
+    assert [job.design for job in jobs if job.seed == 1] == [*solo_designs()[:TWICE]]
+    assert [job.design for job in jobs if job.keeps] == [*solo_designs()[:KEPT]]
     assert not any(job.keeps for job in jobs if job.seed)
 
 

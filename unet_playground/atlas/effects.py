@@ -10,12 +10,25 @@ from numpy.typing import NDArray
 
 from unet_playground.atlas.table import Row
 from unet_playground.design import DEFAULTS, SLOT_IDS, Design
+from unet_playground.errors import Text
 
 RESAMPLES = 1000
 FEWEST = 3
 """Designs that a pair of options needs to be reported."""
 Term = tuple[str, str]
 """A slot and the id of an option."""
+CAUTION = Text(
+    "Intervals say how much other designs would change this; not other images, seeds or another bank. Where a "
+    "branch of the bank was trained further, as without skips, that training is part of the effect; some branches "
+    "were kept because these very scores rose, which makes them a little too good. Attention parts got few steps "
+    "of the bank's training: SE and ECA stay near their start, so theirs are the effects of hardly any attention. "
+    "Where designs were trained alone, their scores are the better guide. One pair in twenty stands out by chance.",
+    "区间表示换一批设计会带来的变化，不含其他图像、种子或另一个权重库。权重库的分支（如无跳跃连接）经过继续训练，"
+    "其作用包含这部分训练；有些分支正是因为这些得分上升才保留的，因此得分略偏高。"
+    "注意力部件在权重库中得到的训练步数很少：SE 和 ECA 仍接近初始状态，其作用几乎等于没有注意力。"
+    "有单独训练结果的设计，应以其得分为准。每二十对中约有一对只是随机波动。",
+)
+"""What effects and interactions of a bank do not tell."""
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def read_atlas(task: str) -> Atlas:
         return Atlas()
     try:
         return _read(path, *(one.stat().st_mtime_ns if one.exists() else 0 for one in (path, _images_path(path))))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         raise PlaygroundError(
             f"The atlas of {task} is damaged; restore its tables, or remove them and measure anew.",
             f"{task} 的图谱已损坏；请恢复表格，或删除后重新测量。",

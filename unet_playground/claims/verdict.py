@@ -17,16 +17,20 @@ TIMING = 0.18
 """How far, as a share, a ratio of two measured times may be off: 95% of those that `benchmarks.atlas` knows to be 1."""
 KINDS = ("solo", "shared")
 """Of weights, what is known more exactly first."""
+ENOUGH = 5
+"""References of the same banks by which to tell how far these are off; of fewer the spread would be a guess."""
 QUANTILE = 0.975
 """Of the distribution of an error: what lies between it and its mirror image is the 95% interval."""
 CAVEAT = Text(
     "Intervals cover the choice of test images; for designs trained alone (solo) also the seed, as far as designs with "
     "two tell; for shared weights also how far bank and solo differ, as far as designs that have both tell. In banks, "
     "attention parts got few steps of training: SE and ECA stay near their start, and scores with them near those "
-    "without.",
+    "without. Not supported is what nothing speaks for, also where nothing speaks against it because these numbers are "
+    "too coarse (undecided); and of forty comparisons of equal designs one would speak for a claim by chance.",
     "区间涵盖测试图像的选取；单独训练（独立）的设计还涵盖种子，依据是用两个种子训练过的设计；"
     "共享权重还涵盖权重库与单独训练的差别，依据是两者都有的设计。权重库中注意力部件得到的训练步数很少，"
-    "SE 和 ECA 仍接近初始状态，用它们的分数也接近不用时的分数。",
+    "SE 和 ECA 仍接近初始状态，用它们的分数也接近不用时的分数。“未得到支持”指没有比较支持该论断，"
+    "也包括因数值不够精确而无一反对（未定）的情形；若设计本无差别，每四十项比较约有一项会偶然表示支持。",
 )
 
 SUPPORTED, REFUTED, MIXED, OPEN = "supported", "not supported", "depends", "not measured yet"
@@ -82,21 +86,25 @@ class Judgement:
     findings: tuple[Finding, ...]
 
 
-def judge(claim: Claim, atlases: Mapping[str, Atlas], kinds: Sequence[str] = KINDS) -> Judgement:
+def judge(
+    claim: Claim, atlases: Mapping[str, Atlas], kinds: Sequence[str] = KINDS, tasks: Sequence[str] | None = None
+) -> Judgement:
     """Hold a claim against the atlases.
 
     `supported` when every comparison on every task where it was measured speaks for it, `not supported` when none
-    does, `depends` when some do (it differs by task or by metric), and `not measured yet` without any.
+    does, `depends` when some do, and `not measured yet` without any. Where nothing speaks against a claim that is not
+    supported, or depends, the rest is undecided.
 
     An interval covers the choice of test images (paired, whole groups). For designs trained alone it also covers the
-    seed, as far as second seeds show how much it changes; for shared weights how far designs of the bank are from the
-    same designs trained alone, as far as there are such. Costs depend on no weights and hardly on the task: each is
+    seed, as far as second seeds show how much it changes; for shared weights how far designs of the same banks are from
+    the same designs trained alone, as far as there are such. Costs depend on no weights and hardly on the task: each is
     judged once, by the mean over all rows of a design.
 
     Args:
         claim: Two designs and what to compare.
-        atlases: Task -> its atlas.
+        atlases: Task -> its atlas; costs are judged by all of them.
         kinds: Weights that scores may come from, what is preferred first.
+        tasks: Ids of those whose scores are compared; by default all.
     """
     found = [
         finding
@@ -106,6 +114,7 @@ def judge(claim: Claim, atlases: Mapping[str, Atlas], kinds: Sequence[str] = KIN
     found += [
         finding
         for task, atlas in atlases.items()
+        if tasks is None or task in tasks
         for comparison in claim.comparisons
         if comparison.column not in COSTS and (finding := _compare(claim, comparison, task, atlas, kinds)) is not None
     ]
@@ -180,7 +189,7 @@ def _error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], 
     else:
         images = error_of_difference(first, second, comparison.column, atlas.groups)
     solo = first[0].weights == "solo"
-    weights = _seed_error(comparison, first, second, atlas) if solo else _bank_error(comparison, atlas)
+    weights = (_seed_error if solo else _bank_error)(comparison, first, second, atlas)
     return float(np.hypot(errors * images, weights))
 
 
@@ -219,12 +228,20 @@ def _seed_error(comparison: Comparison, first: Sequence[Row], second: Sequence[R
     return student(len(known) + 1) * sqrt(float(np.mean(known**2)) / 2 * runs)
 
 
-def _bank_error(comparison: Comparison, atlas: Atlas) -> float:
+def _bank_error(comparison: Comparison, first: Sequence[Row], second: Sequence[Row], atlas: Atlas) -> float:
     """What the bank adds to half of the width: how unevenly far it is from the same designs trained alone.
+
+    The banks that serve the two designs are asked, where enough of what they serve was trained alone, else all: a
+    branch was trained on for designs that its bank suits badly, and is off by other amounts.
 
     Nothing where no designs were trained alone; NaN where some were, but this was not asked of two of them.
     """
-    shared = {row.design: _compared(row, comparison) for row in atlas.of("shared")}
+    banks, rows = {row.sha256 for row in (*first, *second)}, {row.design: row for row in atlas.of("shared")}
+    same = {design: row for design, row in rows.items() if row.sha256 in banks}
+    shared = {
+        design: _compared(row, comparison)
+        for design, row in (same if len(same.keys() & _trained(atlas).keys()) >= ENOUGH else rows).items()
+    }
     alone = {
         design: [one for row in rows if not isnan(one := _compared(row, comparison))]
         for design, rows in _trained(atlas).items()

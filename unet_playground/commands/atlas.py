@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from math import inf, isnan
+from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
 from unet_playground.atlas import (
+    CAUTION,
     WEAK,
     Agreement,
     Atlas,
@@ -33,6 +34,7 @@ from unet_playground.commands.shared import check_rate, tell, write
 from unet_playground.design import Design
 from unet_playground.errors import MissingData, PlaygroundError
 from unet_playground.registry import Entry
+from unet_playground.space import change
 from unet_playground.tasks import tasks
 from unet_playground.training.datasets import data_root
 from unet_playground.training.evaluate import POOLED
@@ -100,9 +102,9 @@ def solo(given: argparse.Namespace) -> None:
 
 def claims(given: argparse.Namespace) -> None:
     """List what texts claim about U-Nets, each with the verdict of the measured designs."""
-    chosen = [tasks[given.task].id] if given.task else list(tasks)
-    atlases = {task: read_atlas(task) for task in chosen}
-    judged = [(entry, made := entry.make(), judge(made, atlases)) for entry in catalogue.entries()]
+    chosen = None if given.task is None else [tasks[given.task].id]
+    atlases = {task: read_atlas(task) for task in tasks}
+    judged = [(entry, made := entry.make(), judge(made, atlases, tasks=chosen)) for entry in catalogue.entries()]
     answer = {"claims": [_claim_as_json(*one) for one in judged]}
     tell(given, _plain(answer), "\n\n".join([*(_claim_in_words(*one) for one in judged), CAVEAT.en]))
 
@@ -201,12 +203,14 @@ def _words(
 ) -> str:
     bank = table.of("shared")
     lines = [f"{len(bank)} designs with shared weights, {len(table.of('solo'))} trainings alone; {metric}", ""]
-    lines += [f"{'against the classic':34}{'resolution halved':>27}{'full resolution':>27}"]
-    lines += _effect_lines(effects)
+    lines += [f"{'against the classic':34}{'resolution halved':>27}{'full resolution':>27}  the classic so, alone"]
+    lines += _effect_lines(effects, table.of("solo"), metric)
     lines += [
         "",
         "Pairs that do more or less together than apart (95% interval; designs), one in twenty by chance:",
         *_pair_lines(pairs),
+        "",
+        CAUTION.en,
     ]
     lines += ["", f"Pareto front of {metric} against {cost}:"]
     lines += [f"  {row.value(metric):.4f}  {row.value(cost):>14,.5g}  {_name(row.design)}" for row in front]
@@ -214,14 +218,27 @@ def _words(
     return "\n".join(lines)
 
 
-def _effect_lines(effects: Sequence[Effect]) -> Iterator[str]:
-    """One line an option with both families side by side; what only both together know stands by itself."""
+def _effect_lines(effects: Sequence[Effect], solo: Sequence[Row], metric: str) -> Iterator[str]:
+    """One line an option with both families side by side; what only both together know stands by itself.
+
+    At the end, where both were trained alone, how far the classic with this option is above the classic.
+    """
     by = {(one.slot, one.option, one.family): one for one in effects}
     for slot, option in dict.fromkeys((one.slot, one.option) for one in effects):
         found = [by.get((slot, option, family)) for family in ("halving", "full", "all")]
         cells = [_interval(one.difference, one) if one else "" for one in found]
-        shown = f"{cells[0]:>27}{cells[1]:>27}" if any(cells[:2]) else f"{cells[2]:>27}  (both families)"
+        shown = f"{cells[0]:>27}{cells[1]:>27}" if any(cells[:2]) else f"{cells[2]:>27}{'(both families)':>27}"
+        added = _alone(slot, option, solo, metric)
+        shown += "" if isnan(added) else f"  {added:+.4f}"
         yield f"  {slot + '=' + option:32}{shown}".rstrip()
+
+
+def _alone(slot: str, option: str, solo: Sequence[Row], metric: str) -> float:
+    """How far the classic with an option is above the classic, both trained alone; NaN where they were not."""
+    changed = change(Design(), **{slot: option})
+    if not isinstance(changed, Design) or changed == Design():  # as a site without attention leaves it
+        return nan
+    return alone(changed, solo, metric) - alone(Design(), solo, metric)
 
 
 def _pair_lines(pairs: Sequence[Interaction]) -> Iterator[str]:

@@ -33,7 +33,8 @@ def evaluate(given: argparse.Namespace) -> None:
         )
     result = compare(segmented(samples, model), model.classes, datasets[given.task].make.metrics)
     summary = result.summary()
-    words = ", ".join(f"{name} {value}" for name, value in summary.items() if name != "intervals")
+    ends = {name: f" [{low}, {high}]" for name, (low, high) in summary["intervals"].items() if low is not None}
+    words = ", ".join(f"{name} {value}{ends.get(name, '')}" for name, value in summary.items() if name != "intervals")
     facts = model_facts(given, model)
     words += f" ({facts['weights']} weights)"
     used = {path.resolve() for sample in samples for path in (sample.image, sample.label)}

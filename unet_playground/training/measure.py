@@ -112,7 +112,18 @@ def put(task: str, measured: Measured) -> None:
     """Put a row into the task's table; rows of banks that no longer serve their designs leave it.
 
     One process at a time does so.
+
+    Raises:
+        UnusableWeights: The row is of another bank than the one that serves its design here, or weights of the task
+            cannot be read; the table is as it was.
     """
+    row = measured.row
+    if row.weights == "shared" and not is_current(task, row):
+        raise UnusableWeights(
+            "It was measured with other weights than those that serve it here; use the same weights everywhere, and "
+            "measure it again.",
+            "测量所用的权重与此处提供的权重不同；请在各处使用相同的权重，然后重新测量。",
+        )
     path = atlas_path(task)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
@@ -123,10 +134,9 @@ def put(task: str, measured: Measured) -> None:
 
 def is_current(task: str, row: Row) -> bool:
     """Whether the bank that a row of shared weights was measured with is the one that serves its design now."""
-    try:
-        return bank_card(task, row.design).sha256.startswith(row.sha256)
-    except UnusableWeights:
-        return False
+    banks = (store.card for store in stores(task) if store.card.shared and store.card.serves(row.design))
+    bank = next(banks, None)
+    return bank is not None and bank.sha256.startswith(row.sha256)
 
 
 def time_again(task: str, design: Design) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 
 from unet_playground.atlas import Row, classic_of, differences
@@ -69,14 +70,15 @@ def atlas_designs(
     return list(listed)
 
 
-def solo_designs(base: Design | None = None) -> list[Design]:
+@lru_cache(maxsize=16)
+def solo_designs(base: Design | None = None) -> tuple[Design, ...]:
     """The designs that are trained alone, the most instructive first: one factor at a time around the classic.
 
     Args:
         base: The classic of other sizes than the default ones.
     """
     base = base or Design()
-    return [base.replace(**_fitting(changes, base.depth)) for changes in SOLO]
+    return tuple(base.replace(**_fitting(changes, base.depth)) for changes in SOLO)
 
 
 def references(rows: Sequence[Row]) -> list[Row]:

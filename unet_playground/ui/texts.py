@@ -124,7 +124,7 @@ PAIR = Text("{first} against {second}", "{first} 与 {second} 相比")
 CLASSIC = Text("the classic", "经典设计")
 SPEAKS = {
     "for": Text("for", "支持"),
-    "against": Text("against", "不支持"),
+    "against": Text("against", "反对"),
     "undecided": Text("undecided", "未定"),
 }
 """What a comparison says of a claim."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from unet_playground.atlas import COSTS, Atlas, Effect, Interaction, Row, differences, pareto, read_atlas
+from unet_playground.atlas import CAUTION, COSTS, Atlas, Effect, Interaction, Row, differences, pareto, read_atlas
 from unet_playground.atlas import interactions as interactions_of
 from unet_playground.atlas import main_effects as effects_of
 from unet_playground.design import DEFAULTS, SLOT_IDS, Design
@@ -68,17 +68,7 @@ WORDS = {
     ),
     "mark": Text("Show the designs with it", "显示含此选项的设计"),
     "together": Text("Pairs that do more or less together than apart", "合用与单用之和不同的组合"),
-    "caution": Text(
-        "Intervals say how much other designs would change this; not other images, seeds or another bank. Where a "
-        "branch of the bank was trained further, as without skips, that training is part of the effect; some branches "
-        "were kept because these very scores rose, which makes them a little too good. Attention parts got few steps "
-        "of the bank's training: SE and ECA stay near their start, so theirs are the effects of hardly any attention. "
-        "One pair in twenty stands out by chance.",
-        "区间表示换一批设计会带来的变化，不含其他图像、种子或另一个权重库。权重库的分支（如无跳跃连接）经过继续训练，"
-        "其作用包含这部分训练；有些分支正是因为这些得分上升才保留的，因此得分略偏高。"
-        "注意力部件在权重库中得到的训练步数很少：SE 和 ECA 仍接近初始状态，其作用几乎等于没有注意力。"
-        "每二十对中约有一对只是随机波动。",
-    ),
+    "caution": CAUTION,
     "working": texts.WORKING,
 }
 """What the script says; it fills in what stands in braces."""

@@ -154,7 +154,7 @@ def _claim(entry: Entry, claim: Claim, judgement: Judgement, language: str) -> s
 def _numbers(entry: Entry, judgement: Judgement, language: str) -> str:
     """How many comparisons speak for and against; folded away: what is compared, and every number."""
     spoken = Counter(finding.speaks for finding in judgement.findings)
-    parts = ", ".join(
+    parts = ("，" if language == "zh" else ", ").join(
         f"{count} {texts.SPEAKS[speaks].within(language)}" for speaks in texts.SPEAKS if (count := spoken[speaks])
     )
     counted = COMPARISONS.within(language).format(told=parts or VERDICTS[judgement.verdict].within(language))
