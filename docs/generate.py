@@ -132,8 +132,8 @@ def _data() -> Iterator[str]:
         yield f"- Paper: {entry.paper}."
         yield f"- Scores: {', '.join(entry.make.metrics)}; one for every {entry.make.unit}.\n"
     yield "## Scores\n"
-    yield "Means over images, or volumes; `dice_pooled` is the Dice over the pixels of all together. Each comes with its"
-    yield "95% bootstrap interval; patients, children or volumes are drawn whole.\n"
+    yield "Means over images, or volumes; `dice_pooled` is the Dice over the pixels of all together. Each comes with"
+    yield "its 95% bootstrap interval; patients, children or volumes are drawn whole.\n"
     yield "| id | what | unit |\n|---|---|---|"
     for entry in metrics.entries():
         yield f"| `{entry.id}` | {entry.summary.en} | {entry.make.scale.unit} |"
