@@ -136,7 +136,7 @@ class Session:
         mine = Card(self.task, self.base.to_json(), self.shared, self.only, recipe=self._recipe() | machine)
         told = replace(card, recipe=asdict(Recipe()) | card.recipe)  # older cards lack what every training did then
         alike = replace(mine, **{name: getattr(card, name) for name in RESULTS}) == told
-        if not alike or card.data["splits"] != self._splits:
+        if not alike or card.data.get("splits") != self._splits:
             raise UnusableWeights(
                 f"{self.out.name} holds weights of another training; choose another --out.",
                 f"{self.out.name} 中已有另一次训练的权重；请换一个 --out。",
