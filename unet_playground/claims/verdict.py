@@ -236,16 +236,13 @@ def _bank_error(comparison: Comparison, first: Sequence[Row], second: Sequence[R
 
     Nothing where no designs were trained alone; NaN where some were, but this was not asked of two of them.
     """
-    banks, rows = {row.sha256 for row in (*first, *second)}, {row.design: row for row in atlas.of("shared")}
-    same = {design: row for design, row in rows.items() if row.sha256 in banks}
-    shared = {
-        design: _compared(row, comparison)
-        for design, row in (same if len(same.keys() & _trained(atlas).keys()) >= ENOUGH else rows).items()
-    }
+    rows, trained = {row.design: row for row in atlas.of("shared")}, _trained(atlas)
+    banks = {row.sha256 for row in (*first, *second)}
+    same = [design for design in trained if design in rows and rows[design].sha256 in banks]
+    asked = same if len(same) >= ENOUGH else [design for design in trained if design in rows]
+    shared = {design: _compared(rows[design], comparison) for design in asked}
     alone = {
-        design: [one for row in rows if not isnan(one := _compared(row, comparison))]
-        for design, rows in _trained(atlas).items()
-        if design in shared
+        design: [one for row in trained[design] if not isnan(one := _compared(row, comparison))] for design in asked
     }
     known = [float(np.mean(one)) - shared[design] for design, one in alone.items() if one and not isnan(shared[design])]
     if len(known) < 2:
